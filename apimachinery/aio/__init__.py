@@ -1,0 +1,1 @@
+"""Asyncio helpers that know no Kubernetes: tasks with owners, queues, back-off, clocks."""

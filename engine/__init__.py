@@ -1,0 +1,1 @@
+"""A Kubernetes control plane in one asyncio process. Only engine.main wires its parts together."""

@@ -1,0 +1,1 @@
+"""One module per controller: the views it reads, what it observed, and a pure plan(observed) -> actions."""

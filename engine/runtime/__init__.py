@@ -1,0 +1,1 @@
+"""Runs controllers: informers, queues of keys, observe, plan, apply. Once, for all of them."""

@@ -1,0 +1,1 @@
+"""Machines made of Linux namespaces on this computer. Knows nothing of Kubernetes."""

@@ -1,0 +1,1 @@
+"""Pod network, service rules and cluster DNS of this machine."""

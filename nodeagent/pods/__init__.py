@@ -1,0 +1,1 @@
+"""What each pod needs next (pure), and the tasks that do it."""

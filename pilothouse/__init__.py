@@ -1,0 +1,1 @@
+"""The pilothouse command: one file per subcommand, wiring the programs together."""

@@ -1,0 +1,1 @@
+"""The terminal app: a Kubernetes client with no private door."""

@@ -1,0 +1,1 @@
+"""Watch and log streams into messages for the screen."""
