@@ -80,42 +80,42 @@ def _printed(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def required(path: Path, detail: str = "") -> FieldError:
+def required(path: "Path | str", detail: str = "") -> FieldError:
     return FieldError(kind="Required", field=str(path), detail=detail)
 
 
-def invalid(path: Path, value: Any, detail: str) -> FieldError:
+def invalid(path: "Path | str", value: Any, detail: str) -> FieldError:
     return FieldError(kind="Invalid", field=str(path), value=value, detail=detail)
 
 
-def immutable(path: Path, value: Any) -> FieldError:
+def immutable(path: "Path | str", value: Any) -> FieldError:
     return invalid(path, value, "field is immutable")
 
 
-def not_supported(path: Path, value: Any, valid: Iterable[str]) -> FieldError:
+def not_supported(path: "Path | str", value: Any, valid: Iterable[str]) -> FieldError:
     supported = ", ".join(f'"{v}"' for v in sorted(valid))
     return FieldError(
         kind="NotSupported", field=str(path), value=value, detail=f"supported values: {supported}" if supported else ""
     )
 
 
-def forbidden(path: Path, detail: str) -> FieldError:
+def forbidden(path: "Path | str", detail: str) -> FieldError:
     return FieldError(kind="Forbidden", field=str(path), detail=detail)
 
 
-def duplicate(path: Path, value: Any) -> FieldError:
+def duplicate(path: "Path | str", value: Any) -> FieldError:
     return FieldError(kind="Duplicate", field=str(path), value=value)
 
 
-def not_found(path: Path, value: Any) -> FieldError:
+def not_found(path: "Path | str", value: Any) -> FieldError:
     return FieldError(kind="NotFound", field=str(path), value=value)
 
 
-def too_long(path: Path, limit: int) -> FieldError:
+def too_long(path: "Path | str", limit: int) -> FieldError:
     unit = "byte" if limit == 1 else "bytes"
     return FieldError(kind="TooLong", field=str(path), detail=f"may not be more than {limit} {unit}")
 
 
-def too_many(path: Path, actual: int, limit: int) -> FieldError:
+def too_many(path: "Path | str", actual: int, limit: int) -> FieldError:
     unit = "item" if limit == 1 else "items"
     return FieldError(kind="TooMany", field=str(path), detail=f"{actual}: must have at most {limit} {unit}")
