@@ -95,9 +95,9 @@ class DeleteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """A cell that ages: `before` + the time since `at` (seconds of the Unix epoch) + `after`, put together at answer time.
+    """A cell that ages: `before` + the time since `at` + `after`, put together when the table is answered.
 
-    `at` None shows `<unknown>`.
+    `at` is in seconds of the Unix epoch; None shows `<unknown>`.
     """
 
     at: float | None
