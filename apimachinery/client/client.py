@@ -47,7 +47,7 @@ class WatchEvent(Generic[T]):
     raw: bytes
 
 
-class _ListMeta(msgspec.Struct, rename={"resource_version": "resourceVersion", "continue_": "continue"}):
+class _ListMeta(msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "continue_": "continue"}):
     resource_version: str = ""
     continue_: str = ""
 
