@@ -1,0 +1,5 @@
+"""`python -m pilothouse`: the same as the pilothouse command."""
+
+from pilothouse.main import main
+
+main()
