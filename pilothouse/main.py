@@ -35,7 +35,7 @@ class CommandFolder(click.Group):
         module = importlib.import_module(f"pilothouse.commands.{cmd_name}")
         return getattr(module, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
@@ -50,10 +50,8 @@ def installed_version() -> str:
 @click.group(cls=CommandFolder, invoke_without_command=True)
 @click.version_option(installed_version(), prog_name="pilothouse")
 @click.option("--data-dir", type=click.Path(path_type=Path), envvar="PILOTHOUSE_DATA_DIR", default=datadir.default,
-              show_default=True, help="Where the local engine keeps everything it owns.")  # fmt: skip
-@click.option(
-    "--kubeconfig", type=click.Path(path_type=Path), help="Use the clusters of this file, not the local engine."
-)
+              show_default="per user", help="Where the local engine keeps everything it owns.")  # fmt: skip
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Use the clusters of this file instead.")
 @click.option("--context", help="Use this context of your kubeconfig, not the local engine.")
 @click.option("--namespace", "-n", help="Start in this namespace.")
 @click.option("--readonly", is_flag=True, help="Refuse every change to the cluster.")

@@ -34,15 +34,11 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, value: str) -> 
 
 
 @engine.command()
-@click.option(
-    "--data-dir", "own_dir", type=click.Path(path_type=Path), help="Where the engine keeps everything it owns."
-)
+@click.option("--data-dir", "own_dir", type=click.Path(path_type=Path), help="Where the engine keeps all it owns.")
 @click.option("--listen", default="127.0.0.1:6443", show_default=True, callback=listen_address, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
-@click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here as well.")
-@click.option(
-    "--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects are kept."
-)
+@click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
+@click.option("--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects live.")
 @click.pass_obj
 def run(data_dir: Path, own_dir: Path | None, listen: tuple[str, int], kubeconfig_out: Path | None, store: str) -> None:
     """Run the engine in the foreground until SIGTERM."""

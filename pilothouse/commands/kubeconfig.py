@@ -13,9 +13,7 @@ from pilothouse import datadir
 
 
 @click.command()
-@click.option(
-    "--merge", is_flag=True, help="Add it to ~/.kube/config (or the first file of KUBECONFIG), after a backup."
-)
+@click.option("--merge", is_flag=True, help="Add it to your kubeconfig, which is backed up first.")
 @click.option("--path", "only_path", is_flag=True, help="Print where the file is.")
 @click.pass_obj
 def kubeconfig(data_dir: Path, merge: bool, only_path: bool) -> None:
