@@ -1,0 +1,188 @@
+"""The API server alone: start, memory, reads, writes, watches. Pods of about 3.9 KB, TLS and client certificate."""
+
+import asyncio
+import ssl
+import time
+from typing import Any
+
+import msgspec
+
+from apimachinery.client.client import Client
+from apimachinery.objects.errors import NotFound
+from apimachinery.objects.resources import CONFIGMAPS, SERVICEACCOUNTS
+from scripts.benchmarks import load
+from scripts.benchmarks.process import EngineProcess, engine
+from scripts.benchmarks.report import Figure
+
+PODS_COUNT = 5000
+WATCHERS = 300
+CHANGES = 50
+
+
+def pod(number: int) -> dict[str, Any]:
+    """A pod as a real cluster has them: about 3.9 KB once stored."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"pod-{number:05}",
+            "labels": {"app": f"app-{number % 50}", "tier": "bench"},
+            "annotations": {"example.com/filler": "x" * 1900},
+        },
+        "spec": {
+            "schedulerName": "nobody",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "docker.io/library/nginx:1.27",
+                    "env": [{"name": f"VARIABLE_{i}", "value": f"value-{i}"} for i in range(10)],
+                    "ports": [{"containerPort": 8080, "name": "http"}],
+                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+                    "readinessProbe": {"httpGet": {"path": "/", "port": "http"}},
+                }
+            ],
+        },
+    }
+
+
+async def measure() -> list[Figure]:
+    figures: list[Figure] = []
+    async with engine() as server:
+        figures.append(Figure("start to /readyz", f"{server.seconds_to_ready:.2f} s", "< 0.8 s"))
+        client = Client(server.access.transport())
+        try:
+            figures += await _idle(server, client)
+            figures += await _writes(server)
+            figures += await _reads(server)
+            figures += await _patches(server, client)
+            figures += await _watches(server, client)
+            figures.append(Figure("memory after all of this", f"{server.memory_mb():.0f} MB", "< 180 MB"))
+        finally:
+            await client.close()
+    return figures
+
+
+async def _idle(server: EngineProcess, client: Client) -> list[Figure]:
+    started = time.perf_counter()
+    while True:
+        try:
+            await client.get(SERVICEACCOUNTS, "default", "default")
+            break
+        except NotFound:
+            await asyncio.sleep(0.01)
+    usable = server.seconds_to_ready + time.perf_counter() - started
+    await asyncio.sleep(5)
+    cpu = server.cpu_seconds()
+    await asyncio.sleep(20)
+    idle = (server.cpu_seconds() - cpu) * 3
+    return [
+        Figure("start to a usable namespace", f"{usable:.2f} s", "< 1 s"),
+        Figure("memory idle", f"{server.memory_mb():.0f} MB", "< 80 MB"),
+        Figure("idle CPU a minute", f"{idle:.2f} s", "< 0.3 s"),
+    ]
+
+
+async def _loaded(
+    server: EngineProcess,
+    what: str,
+    goal: str,
+    messages: Any,
+    *,
+    accept: tuple[int, ...] = (200,),
+    connections: int = 8,
+) -> Figure:
+    context = server.access.ssl_context
+    assert isinstance(context, ssl.SSLContext)
+    cpu = server.cpu_seconds()
+    result = await load.run(server.port, context, messages, connections=connections, accept=accept)
+    each = (server.cpu_seconds() - cpu) / result.requests * 1000
+    p99 = result.percentile(0.99) * 1000
+    value = f"{result.per_second:,.0f}/s, {each:.2f} ms CPU each, p99 {p99:.1f} ms"
+    return Figure(what, value, goal)
+
+
+async def _writes(server: EngineProcess) -> list[Figure]:
+    path = "/api/v1/namespaces/default/pods"
+    created = await _loaded(
+        server, "create a pod through admission, 8 clients", "< 1.2 ms, durable",
+        load.numbered(lambda n: load.request("POST", path, msgspec.json.encode(pod(n))), PODS_COUNT), accept=(201,),
+    )  # fmt: skip
+    path = "/api/v1/namespaces/default/configmaps"
+
+    def configmap(n: int) -> bytes:
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"cm-{n}"}, "data": {"k": "v" * 200}}
+        return load.request("POST", path, msgspec.json.encode(body))
+
+    posted = await _loaded(
+        server, "POST a ConfigMap, 8 clients", "< 0.8 ms, durable", load.numbered(configmap, 2000), accept=(201,)
+    )
+    memory = Figure(f"memory with {PODS_COUNT:,} pods", f"{server.memory_mb():.0f} MB", "< 140 MB")
+    return [created, posted, memory]
+
+
+async def _reads(server: EngineProcess) -> list[Figure]:
+    base = "/api/v1/namespaces/default/pods"
+    table = load.request("GET", base).replace(
+        b"Accept: application/json", b"Accept: application/json;as=Table;v=v1;g=meta.k8s.io"
+    )
+    cases = [
+        ("GET one pod", "> 4,000/s, < 0.25 ms", load.request("GET", f"{base}/pod-00042"), 10000, 8),
+        (f"LIST {PODS_COUNT:,} pods from cache", "< 30 ms", load.request("GET", f"{base}?resourceVersion=0"), 20, 1),
+        (f"LIST {PODS_COUNT:,} pods, consistent", "< 30 ms", load.request("GET", base), 20, 1),
+        ("LIST limit=500", "< 5 ms", load.request("GET", f"{base}?limit=500"), 100, 1),
+        (f"empty label selection of {PODS_COUNT:,}", "< 5 ms", load.request("GET", f"{base}?labelSelector=app%3Dnone"), 50, 1),
+        (f"Table of {PODS_COUNT:,} pods", "< 50 ms", table, 10, 1),
+    ]  # fmt: skip
+    return [
+        await _loaded(server, what, goal, load.repeated(message, count), connections=connections)
+        for what, goal, message, count, connections in cases
+    ]
+
+
+async def _patches(server: EngineProcess, client: Client) -> list[Figure]:
+    await client.create(CONFIGMAPS, {"metadata": {"name": "counter"}, "data": {}}, "default")
+    path = CONFIGMAPS.path("default", "counter")
+
+    def patch(n: int) -> bytes:
+        body = msgspec.json.encode({"data": {"n": str(n)}})
+        return load.request("PATCH", path, body, "application/merge-patch+json")
+
+    what = "PATCH a ConfigMap, 8 clients on one object"
+    return [await _loaded(server, what, "> 1,000/s, < 0.8 ms, durable", load.numbered(patch, 4000))]
+
+
+async def _watches(server: EngineProcess, client: Client) -> list[Figure]:
+    version = (await client.list(CONFIGMAPS, "default", field_selector="metadata.name=counter")).resource_version
+    delays: list[float] = []
+    sent: dict[str, float] = {}
+    ready = asyncio.Semaphore(0)
+
+    async def watcher() -> None:
+        seen = 0
+        query = {"watch": "true", "resourceVersion": version, "fieldSelector": "metadata.name=counter"}
+        async with client.transport.stream("GET", CONFIGMAPS.path("default"), query=query) as answer:
+            ready.release()
+            async for chunk in answer.chunks:
+                now = time.perf_counter()
+                for line in chunk.splitlines():
+                    tick = line.partition(b'"tick":"')[2].partition(b'"')[0].decode()
+                    if tick in sent:
+                        delays.append(now - sent[tick])
+                        seen += 1
+                if seen >= CHANGES:
+                    return
+
+    watching = asyncio.gather(*(watcher() for _ in range(WATCHERS)))
+    for _ in range(WATCHERS):
+        await ready.acquire()
+    await asyncio.sleep(1)
+    cpu = server.cpu_seconds()
+    for number in range(CHANGES):
+        sent[str(number)] = time.perf_counter()
+        await client.patch(CONFIGMAPS, "counter", {"data": {"tick": str(number)}}, "default")
+        await asyncio.sleep(0.1)
+    await asyncio.wait_for(watching, 30)
+    each = (server.cpu_seconds() - cpu) / (CHANGES * WATCHERS) * 1e6
+    delays.sort()
+    value = f"p50 {delays[len(delays) // 2] * 1000:.0f} ms, p99 {delays[int(len(delays) * 0.99)] * 1000:.0f} ms, {each:.0f} us CPU per delivery"
+    return [Figure(f"one change to {WATCHERS} watchers (client on the same cores)", value, "p99 < 20 ms, < 15 us")]
