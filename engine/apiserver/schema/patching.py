@@ -1,0 +1,65 @@
+"""From a PATCH request's body to the patched object."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from apimachinery.objects import patch_json, patch_merge, patch_strategic
+from apimachinery.objects.errors import BadRequest, Invalid, UnsupportedMediaType
+from apimachinery.objects.patch import PatchError, PatchMalformed
+from engine.apiserver.schema.decode import TypeMeta
+from engine.apiserver.schema.mergekeys import merge_schema
+
+Json = dict[str, Any]
+PatchKind = Literal["json", "merge", "strategic", "apply"]
+
+_MEDIA_TYPES: dict[str, PatchKind] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+}
+
+
+def patch_kind(content_type: str) -> PatchKind:
+    """Which patch a content type announces. Raises UnsupportedMediaType."""
+    kind = _MEDIA_TYPES.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include:"
+            f" {', '.join(_MEDIA_TYPES)}"
+        )
+    return kind
+
+
+def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> Json:
+    """Apply a JSON, merge or strategic merge patch; the result is not yet decoded against its type.
+
+    Server-side apply is not done here. Raises BadRequest and Invalid.
+    """
+    try:
+        patch = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"error decoding patch: {error}") from error
+    try:
+        match kind:
+            case "json":
+                patched = patch_json.apply(original, patch)
+            case "merge":
+                patched = patch_merge.apply(original, patch)
+            case _:
+                schema = merge_schema(of.group, of.version, of.kind)
+                patched = patch_strategic.apply(original, patch, schema)
+    except PatchMalformed as error:
+        raise BadRequest(str(error)) from error
+    except PatchError as error:
+        # Upstream's message hides the cause; it stays, and the cause goes where clients look for causes.
+        raise Invalid(
+            "the server rejected our request due to an error in our request",
+            details={"causes": [{"reason": "UnexpectedServerResponse", "message": str(error)}]},
+        ) from error
+    if not isinstance(patched, dict):
+        raise BadRequest("the patch does not leave an object")
+    return patched
