@@ -16,6 +16,7 @@ from apimachinery.objects.errors import StatusError
 from pilothouse import datadir
 from pilothouse.output import output_option, print_listing
 
+DEFAULT_LISTEN = "127.0.0.1:6443"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 15.0
 POLL = 0.05
@@ -26,35 +27,26 @@ def engine() -> None:
     """Run and steer the local engine, the control plane of your machines."""
 
 
-def listen_address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, int]:
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means all, as everywhere
-
-
 @engine.command()
 @click.option("--data-dir", "own_dir", type=click.Path(path_type=Path), help="Where the engine keeps all it owns.")
-@click.option("--listen", default="127.0.0.1:6443", show_default=True, callback=listen_address, metavar="HOST:PORT",
+@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
 @click.option("--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects live.")
 @click.pass_obj
-def run(data_dir: Path, own_dir: Path | None, listen: tuple[str, int], kubeconfig_out: Path | None, store: str) -> None:
+def run(data_dir: Path, own_dir: Path | None, listen: str, kubeconfig_out: Path | None, store: str) -> None:
     """Run the engine in the foreground until SIGTERM."""
+    from engine import main as engine_main
     from engine.config import EngineConfig
-    from engine.main import main
 
-    main(
-        EngineConfig(
-            data_dir=own_dir or data_dir, host=listen[0], port=listen[1], kubeconfig_out=kubeconfig_out, store=store
-        )
+    engine_main.main(
+        EngineConfig.of(data_dir=own_dir or data_dir, listen=listen, kubeconfig_out=kubeconfig_out, store=store)
     )
 
 
 @engine.command()
 @click.option(
-    "--listen", default="127.0.0.1:6443", show_default=True, metavar="HOST:PORT", help="Where to serve the API."
+    "--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to serve the API."
 )
 @click.pass_obj
 def start(data_dir: Path, listen: str) -> None:
@@ -67,7 +59,7 @@ def start(data_dir: Path, listen: str) -> None:
         click.echo(f"engine already runs on https://{running.address}:{running.port} (pid {running.pid})")
 
 
-def start_detached(data_dir: Path, listen: str = "127.0.0.1:6443") -> datadir.Running:
+def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN) -> datadir.Running:
     """Start an engine that outlives us and wait until it is ready. Raises ClickException with its last words."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_file = data_dir / "engine.log"
