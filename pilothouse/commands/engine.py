@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
@@ -34,14 +35,16 @@ def engine() -> None:
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
 @click.option("--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects live.")
 @click.pass_obj
-def run(data_dir: Path, own_dir: Path | None, listen: str, kubeconfig_out: Path | None, store: str) -> None:
+def run(
+    data_dir: Path, own_dir: Path | None, listen: str, kubeconfig_out: Path | None, store: Literal["sqlite", "etcd"]
+) -> None:
     """Run the engine in the foreground until SIGTERM."""
-    from engine import main as engine_main
     from engine.config import EngineConfig
 
-    engine_main.main(
-        EngineConfig.of(data_dir=own_dir or data_dir, listen=listen, kubeconfig_out=kubeconfig_out, store=store)
-    )
+    from engine import main as engine_main
+
+    config = EngineConfig(data_dir=own_dir or data_dir, listen=listen, kubeconfig_out=kubeconfig_out, store=store)
+    engine_main.main(config)
 
 
 @engine.command()
