@@ -22,6 +22,7 @@ from lab.boot import BootPlan, start_time
 from lab.disk import Disk, make_disk
 from lab.errors import LabError
 from lab.keys import write_key_pair
+from lab.registry import Registry
 from lab.state import LabRecord, MachineRecord, load, save
 
 MachineState = Literal["running", "cut off", "off"]
@@ -66,6 +67,11 @@ class Lab:
     def ssh_key_path(self) -> Path:
         return self.state_dir / "id_ed25519"
 
+    @property
+    def registry(self) -> Registry:
+        """The registry that serves the machines. LabError when the lab does not exist."""
+        return Registry(self.state_dir / "registry", self.gateway, self._trees, f"{self._names.cgroup}/registry")
+
     def exists(self) -> bool:
         return load(self.state_dir) is not None
 
@@ -79,10 +85,13 @@ class Lab:
             raise LabError(f"a lab has 1 to {names.MAX_MACHINES} machines, not {machines}")
         with self._locked():
             record = self._make_network()
+            registry = self.registry
+            registry.start()
             authorized = self.ssh_key_path.with_suffix(".pub").read_text().strip()
             for number in range(len(record.machines) + 1, machines + 1):
                 record = self._make_machine(record, number, authorized)
             self._boot([machine for machine in record.machines if self._pid(machine.name) is None], on_boot)
+            registry.wait()
         return self.machines()
 
     def down(self) -> None:
