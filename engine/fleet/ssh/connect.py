@@ -142,6 +142,7 @@ async def _dial(host: str, port: int) -> socket.socket:
 def _chosen_options(target: Target, login: Login, client: HostKeyPolicy, keepalive: Keepalive) -> dict[str, Any]:
     """What we decide; the rest is left to ~/.ssh/config (which it is given again for each use, by the name typed)."""
     chosen: dict[str, Any] = {
+        "config": () if login.user_config else None,  # (): the default files
         "client_factory": lambda: client,
         "known_hosts": client.known_hosts,
         "x509_trusted_certs": None,
@@ -159,8 +160,6 @@ def _chosen_options(target: Target, login: Login, client: HostKeyPolicy, keepali
         chosen |= {"client_keys": files, "agent_path": None, "ignore_encrypted": False}
     if login.passphrase is not None:
         chosen["passphrase"] = login.passphrase
-    if not login.user_config:
-        chosen["config"] = None
     return chosen
 
 
@@ -169,7 +168,9 @@ def _configured_jump(target: Target, login: Login) -> list[Target]:
     if not login.user_config:
         return []
     with translated(target.address):
-        tunnel: object = asyncssh.SSHClientConnectionOptions(host=target.host, x509_trusted_certs=None).tunnel
+        tunnel: object = asyncssh.SSHClientConnectionOptions(
+            host=target.host, config=(), x509_trusted_certs=None
+        ).tunnel
     if not isinstance(tunnel, str) or tunnel in ("", "none"):
         return []
     try:

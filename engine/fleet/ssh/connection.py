@@ -98,7 +98,7 @@ class Connection:
             wanted = gate.wrap(wanted)
         elif root:
             wanted = [*(self._sudo or ()), *wanted]
-        name = Path(argv[0]).name + (f" {argv[1]}" if len(argv) > 1 and not argv[1].startswith("-") else "")
+        name = Path(argv[0]).name + (f" {argv[1]}" if len(argv) > 1 and argv[1].isidentifier() else "")
         with translated(str(self.hop)):
             process = await self._connection.create_process(shlex.join(wanted), encoding=None)
             try:
