@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from apimachinery.objects.meta import Object
@@ -66,7 +68,8 @@ class NodeView(Object, frozen=True, rename="camel"):
         return next((entry.address for entry in self.status.addresses if entry.type == "InternalIP"), "")
 
 
-class Way(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Way:
     """How a machine is reached: the hops in order, the machine last, each with the key it must prove to hold."""
 
     hops: tuple[Hop, ...]
@@ -95,7 +98,7 @@ def annotations_for(hops: tuple[Hop, ...]) -> dict[str, str]:
 
 
 def way_of(annotations: dict[str, str]) -> Way | None:
-    """The way that a Node's annotations tell; None when it is not a machine of ours, ValueError when they are broken."""
+    """The way that a Node's annotations tell; None without any. Raises ValueError when they are broken."""
     if not annotations.get(ADDRESS):
         return None
     host, port = split_address(annotations[ADDRESS])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from apimachinery.client.client import Client
 from engine.fleet.bundle import Bundles
 from engine.fleet.site import Site
-from engine.pki import Pki
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,19 @@ class Taint:
         return cls(key=key, value=value, effect=effect)
 
 
+class Authority(Protocol):
+    """The cluster's certificate authority, as much of it as a join needs."""
+
+    @property
+    def ca_pem(self) -> bytes: ...
+
+    def sign_csr(
+        self, pem: bytes, common_name: str, organizations: Sequence[str] = (), names: Sequence[str] = ()
+    ) -> bytes:
+        """A certificate for the key of a request; with `names` one for serving. Raises ValueError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joining:
     """One machine on its way into the cluster."""
@@ -55,11 +67,10 @@ class Joining:
     cluster: str
     options: JoinOptions
     client: Client
-    pki: Pki
+    pki: Authority
     link_key: str
     """The public line of the engine's own SSH key."""
     bundles: Bundles
-    data_dir: Path
 
 
 class Step(Protocol):

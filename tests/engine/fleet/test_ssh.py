@@ -196,7 +196,7 @@ def listens(port: int) -> bool:
 async def until(condition: Callable[[], bool]) -> None:
     """sshd reaps its sessions a moment after we have gone."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (another process's state)
+        while not condition():
             await asyncio.sleep(0.02)
 
 
