@@ -117,8 +117,10 @@ def opened(path: Path) -> Generator[Archive]:
             yield Archive(tar)
     except LabError as error:
         raise LabError(f"{path} is no usable image archive: {error}") from error
-    except (tarfile.TarError, KeyError, TypeError, EOFError, OSError) as error:
-        raise LabError(f"{path} is no usable image archive: {error}") from error
+    except OSError as error:
+        raise LabError(f"{path} cannot be read: {error.strerror}") from error
+    except (tarfile.TarError, KeyError, TypeError, EOFError) as error:
+        raise LabError(f"{path} is no usable image archive: {str(error).partition(chr(10))[0]}") from error
 
 
 def _decoded(body: bytes) -> Any:

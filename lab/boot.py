@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import msgspec
 
-from lab import cgroups, links
+from lab import cgroups, links, names
 from lab.disk import Disk
 from lab.errors import LabError
 from lab.root import become_machine
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         os.close(go_read)
         plan.pid_file.write_text(f"{pid} {start_time(pid)}\n")
         _wait_for_byte(ready_read)
-        links.plug_in(plan.link, plan.bridge, pid)
+        links.plug_in(plan.link, plan.bridge, pid, names.hardware_address(plan.address))
         os.write(go_write, b"g")
         # the child closes this end when it becomes systemd; a word before that is its complaint
         complaint = os.read(ready_read, 1000).decode()

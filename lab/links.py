@@ -38,11 +38,13 @@ def make_bridge(name: str, gateway: str) -> None:
     _ip(["link", "set", name, "up"])
 
 
-def plug_in(link: str, bridge: str, pid: int) -> None:
+def plug_in(link: str, bridge: str, pid: int, hardware_address: str) -> None:
     """Lay the cable from the bridge to `eth0` in the network namespace of process `pid`."""
-    lines = (
-        f"link add {link} type veth peer name eth0 netns {pid}\nlink set {link} master {bridge}\nlink set {link} up\n"
-    )
+    lines = f"""\
+link add {link} type veth peer name eth0 address {hardware_address} netns {pid}
+link set {link} master {bridge}
+link set {link} up
+"""
     _ip(["-batch", "-"], lines)
 
 

@@ -56,6 +56,11 @@ def machine_address(subnet: str, number: int) -> str:
     return str(ipaddress.IPv4Network(subnet)[number])
 
 
+def hardware_address(address: str) -> str:
+    """The network card's address, always the same for a machine: others remember it across its reboots."""
+    return "02:50:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+
+
 def gateway_address(subnet: str) -> str:
     return str(ipaddress.IPv4Network(subnet)[254])
 

@@ -10,6 +10,9 @@ from lab.images.catalog import CATALOG
 from lab.images.debian import host_architecture
 from lab.images.oci import archive
 
+IMAGES_FOLDER = "images"
+"""Where in the data folder the archives are kept."""
+
 
 def build_all(
     target: Path,

@@ -140,6 +140,7 @@ def test_a_rebooted_machine_has_its_disk_and_not_its_processes(lab: Lab) -> None
     with pytest.raises(LabError, match="machine m1 is off"):
         lab.run("m1", ["true"])
     assert lab.boot("m1").state == "running"
+    assert ssh(lab.machine("m1"), "true").returncode == 0
     assert say(lab, "m1", "cat /etc/kept /var/lib/pilothouse/kept /etc/machine-id").split() == ["kept", "kept", before]
     assert say(lab, "m1", "ls /run/gone 2>/dev/null; grep -l sleep /proc/[0-9]*/comm || true") == ""
 

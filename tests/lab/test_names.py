@@ -10,6 +10,7 @@ from lab.names import (
     MAX_MACHINES,
     free_subnet,
     gateway_address,
+    hardware_address,
     is_lab_name,
     lab_names,
     machine_address,
@@ -49,6 +50,10 @@ def test_machines_and_gateway_have_addresses_of_their_own() -> None:
     assert len(addresses) == MAX_MACHINES
     assert gateway_address("10.99.3.0/24") not in addresses
     assert machine_address("10.99.3.0/24", 1) == "10.99.3.1"
+
+
+def test_hardware_addresses_are_local_unicast_and_follow_the_address() -> None:
+    assert hardware_address("10.99.3.1") == "02:50:0a:63:03:01"
 
 
 @pytest.mark.parametrize(
