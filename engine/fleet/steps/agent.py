@@ -1,0 +1,74 @@
+"""The agent as a service: its settings, its unit, and a start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from engine.fleet.steps.environment import PYTHON, ROOT
+from engine.fleet.steps.runtime import SOCKET
+from engine.fleet.steps.runtime import UNIT as RUNTIME_UNIT
+from engine.fleet.steps.step import Joining
+
+UNIT = "pilothouse-agent.service"
+CONFIG = "/etc/pilothouse/agent.json"
+_RUNNING = f"{ROOT}/running"
+"""The environment that the running agent was started from: an upgrade restarts it, a second join does not."""
+
+
+class Agent:
+    name = "agent"
+    title = "Start the agent"
+
+    async def check(self, joining: Joining) -> bool:
+        site = joining.site
+        return (
+            await site.holds(CONFIG, settings(joining))
+            and await site.holds(f"/etc/systemd/system/{UNIT}", _unit().encode())
+            and await _current(joining) == (await site.read(_RUNNING) or b"").decode()
+            and await site.succeeds("systemctl", "is-active", "--quiet", UNIT)
+        )
+
+    async def apply(self, joining: Joining) -> None:
+        site = joining.site
+        await site.put(CONFIG, settings(joining), mode="0600")
+        await site.install_unit(UNIT, _unit())
+        await site.restart_unit(UNIT)
+        await site.put(_RUNNING, (await _current(joining)).encode())
+
+
+async def _current(joining: Joining) -> str:
+    return (await joining.site.run(["readlink", f"{ROOT}/current"], check=False)).text
+
+
+def settings(joining: Joining) -> bytes:
+    """agent.json; what stands nowhere here is the agent's own default."""
+    options = joining.options
+    told: dict[str, Any] = {"node_name": joining.name, "cri_socket": SOCKET, "labels": options.labels}
+    told["taints"] = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in options.taints]
+    if options.node_ip:
+        told["node_ip"] = options.node_ip
+    return msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n"
+
+
+def _unit() -> str:
+    return f"""\
+[Unit]
+Description=Node agent of Pilothouse
+After=network-online.target {RUNTIME_UNIT}
+Wants=network-online.target {RUNTIME_UNIT}
+# It is to come back for ever: nobody may be near the machine to start it by hand.
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={PYTHON} -m nodeagent --config {CONFIG}
+KillMode=process
+Restart=always
+RestartSec=2
+LimitNOFILE=1048576
+Environment=PYTHONUNBUFFERED=1
+
+[Install]
+WantedBy=multi-user.target
+"""

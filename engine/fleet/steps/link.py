@@ -1,0 +1,75 @@
+"""The engine's own key in authorized_keys, good for the link's two ports and a guard script, and for nothing else."""
+
+from __future__ import annotations
+
+from engine.fleet import journal
+from engine.fleet.ssh.connection import Connection
+from engine.fleet.steps.step import Joining
+
+GUARD = "/opt/pilothouse/link-guard"
+API_PORT = 6443
+AGENT_PORT = 10250
+
+# Whoever holds the key gets this program and no other. It ends the session that held the link before (one whose
+# network died may keep the port for hours), remembers its own, and stays until the connection goes.
+GUARD_SCRIPT = """\
+#!/bin/sh
+# Installed by Pilothouse: guards the link's port on this machine.
+session=$PPID
+born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+folder=${XDG_RUNTIME_DIR:-}
+[ "$(id -u)" = 0 ] && folder=/run/pilothouse
+[ -n "$folder" ] && [ -d "$folder" ] || folder=$HOME/.cache
+mkdir -p "$folder" 2>/dev/null
+file=$folder/pilothouse-link
+if read -r last when 2>/dev/null < "$file" && [ "$last" != "$session" ] && [ "$(born "$last")" = "$when" ]; then
+  case $(cat "/proc/$last/comm") in sshd*) kill "$last" ;; esac
+  n=0
+  while [ "$(born "$last")" = "$when" ] && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.1; done
+fi
+echo "$session $(born "$session")" > "$file"
+echo ready
+cat > /dev/null
+"""
+
+# Arguments: line. Run as the login user; says whether the file was there before.
+_ADD = """
+set -e; umask 077
+mkdir -p "$HOME/.ssh"; file=$HOME/.ssh/authorized_keys
+if [ -e "$file" ]; then echo there; else echo new; fi
+grep -qxF -- "$1" "$file" 2>/dev/null && exit 0
+if [ -s "$file" ] && [ -n "$(tail -c 1 "$file")" ]; then echo >> "$file"; fi
+printf '%s\\n' "$1" >> "$file"
+"""
+
+
+class LinkKey:
+    name = "link"
+    title = "Let the engine's link in"
+
+    async def check(self, joining: Joining) -> bool:
+        connection = joining.site.connection
+        if not await joining.site.holds(GUARD, GUARD_SCRIPT.encode()):
+            return False
+        return await _authorized(connection, authorized_line(joining.link_key))
+
+    async def apply(self, joining: Joining) -> None:
+        site, connection = joining.site, joining.site.connection
+        await site.put(GUARD, GUARD_SCRIPT.encode(), mode="0755")
+        line = authorized_line(joining.link_key)
+        home = (await connection.run(["sh", "-c", 'printf %s "$HOME"'])).text
+        path = f"{home}/.ssh/authorized_keys"
+        created = (await connection.run(["test", "-e", path], check=False)).status != 0
+        await site.record(journal.LineAdded(path=path, line=line, user=connection.hop.user, created=created))
+        await connection.run(["sh", "-c", _ADD, "sh", line])
+
+
+def authorized_line(public_key: str) -> str:
+    """The key with what it may do: one listening port, one port to reach, the guard."""
+    allowed = f'restrict,port-forwarding,permitopen="127.0.0.1:{AGENT_PORT}",permitlisten="127.0.0.1:{API_PORT}"'
+    return f'{allowed},command="{GUARD}" {public_key}'
+
+
+async def _authorized(connection: Connection, line: str) -> bool:
+    script = 'grep -qxF -- "$1" "$HOME/.ssh/authorized_keys"'
+    return (await connection.run(["sh", "-c", script, "sh", line], check=False)).status == 0
