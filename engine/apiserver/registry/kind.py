@@ -201,7 +201,7 @@ class Kind:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
-    subresources: Mapping[str, Subresource] = NO_SUBRESOURCES
+    subresources: Mapping[str, Subresource] = field(default_factory=lambda: NO_SUBRESOURCES)
 
     storage: str = ""
     """Key prefix below /registry, as upstream lays it out; empty: the plural."""

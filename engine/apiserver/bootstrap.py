@@ -1,0 +1,79 @@
+"""The objects that every cluster has from its first second, and housekeeping that never ends."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from apimachinery.client.client import Client
+from apimachinery.objects.errors import AlreadyExists, NotFound
+from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[str, int]) -> None:
+    """Create what is missing; point the kubernetes endpoints at where we listen."""
+    first = ipaddress.ip_network(service_cidr).network_address
+    for name in SYSTEM_NAMESPACES:
+        await _ensure(client, NAMESPACES, {"metadata": {"name": name}})
+    await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
+    await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")
+    endpoints = _kubernetes_endpoints(address)
+    if not await _ensure(client, ENDPOINTSLICES, endpoints, "default"):
+        patch = {"endpoints": endpoints["endpoints"], "ports": endpoints["ports"]}
+        with suppress(NotFound):
+            await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
+
+
+async def _ensure(client: Client, resource: Resource, obj: dict[str, Any], namespace: str | None = None) -> bool:
+    """Whether it was created just now."""
+    try:
+        await client.get(resource, obj["metadata"]["name"], namespace, view=msgspec.Raw)
+    except NotFound:
+        pass
+    else:
+        return False
+    try:
+        await client.create(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **obj}, namespace)
+    except (AlreadyExists, NotFound):
+        return False
+    return True
+
+
+def _kubernetes_service(address: str, port: int) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": address,
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+    }
+
+
+def _kubernetes_endpoints(address: tuple[str, int]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address[0]], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": address[1], "protocol": "TCP"}],
+    }
+
+
+def _dns_service(address: str) -> dict[str, Any]:
+    labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    return {
+        "metadata": {"name": "kube-dns", "labels": labels},
+        "spec": {
+            "clusterIP": address,
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+            ],
+        },
+    }

@@ -1,0 +1,66 @@
+"""What is not an object: health, version, discovery, OpenAPI."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+from apimachinery.objects.errors import StatusError
+from engine.apiserver.request import Answer, Request, Response, json_response, text_response
+
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.0+pilothouse",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "none",
+    "compiler": "cpython",
+    "platform": f"{platform.system().lower()}/{platform.machine()}",
+}
+
+Check = Callable[[], str]
+"""Empty when well, else what is wrong."""
+
+
+class Documents:
+    """Answers for paths that hold no objects."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, Check] = {}
+        self.ready = False
+
+    async def answer(self, request: Request) -> Answer:
+        """Raises StatusError 404 for a path that nobody serves."""
+        top = request.path.split("/")[1]
+        if top in ("healthz", "livez", "readyz"):
+            return self._health(top, request)
+        if top == "version":
+            return json_response(VERSION)
+        found = self._discovery(request)
+        if found is None:
+            raise StatusError(
+                "the server could not find the requested resource", code=404, reason="NotFound", details={}
+            )
+        return found
+
+    def _health(self, which: str, request: Request) -> Response:
+        failing = {name: problem for name, check in self.checks.items() if (problem := check())}
+        if which == "readyz" and not self.ready:
+            failing["poststarthook"] = "not finished"
+        if failing or request.query.flag("verbose"):
+            names = ["ping", *self.checks]
+            lines = [f"[-]{name} failed: {problem}" for name, problem in failing.items()]
+            lines += [f"[+]{name} ok" for name in names if name not in failing]
+            lines.append(f"{which} check {'failed' if failing else 'passed'}")
+            return text_response("\n".join(lines) + "\n", 500 if failing else 200)
+        return text_response("ok")
+
+    def _discovery(self, request: Request) -> Response | None:
+        _ = request
+        return None

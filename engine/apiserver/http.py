@@ -1,0 +1,199 @@
+"""The HTTPS server: turns connections into requests for the pipe and its answers into bytes.
+
+The only module of the API server that is an HTTP server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import Iterator
+
+import structlog
+from aiohttp import web
+
+from apimachinery.objects.errors import RequestEntityTooLarge, StatusError
+from engine.apiserver.authn import Authenticator
+from engine.apiserver.nodes import NodeProxy
+from engine.apiserver.pipe import Pipe, error_response
+from engine.apiserver.request import Frame, Query, Request, Response, Upgrade, WatchAnswer
+
+log = structlog.get_logger(__name__)
+
+BODY_LIMIT = 3 << 20
+# Below this a client has the answer sooner without compression; upstream's threshold too.
+_COMPRESS_FROM = 128 << 10
+# What a slow watcher may leave unread before its watch ends.
+_WATCH_BUFFER = 8 << 20
+_WATCH_BACKLOG = 20_000
+# How often a silent watch looks whether its client is still there.
+_LIVENESS = 15.0
+_WRITE_AT_ONCE = 256 << 10
+
+
+class HttpServer:
+    """Use `start` and `stop`; `address` is known after start."""
+
+    def __init__(self, pipe: Pipe, authenticator: Authenticator, nodes: NodeProxy, tls: ssl.SSLContext | None) -> None:
+        self._pipe = pipe
+        self._authenticator = authenticator
+        self._nodes = nodes
+        self._tls = tls
+        self._runner: web.ServerRunner | None = None
+        self._watches: set[_HttpSink] = set()
+        self.address = ("", 0)
+
+    async def start(self, host: str, port: int) -> None:
+        """Raises OSError when the address cannot be listened on."""
+        server = web.Server(self._serve, access_log=None, keepalive_timeout=120.0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=2.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls, backlog=512, reuse_address=True)
+        await site.start()
+        self.address = self._runner.addresses[0][:2]
+
+    async def stop(self) -> None:
+        """End the watches, let running requests finish, close the connections."""
+        for sink in list(self._watches):
+            sink.end()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            asked = await self._request(request)
+            answer = await self._pipe.handle(asked)
+            if isinstance(answer, Response):
+                return await _respond(request, answer)
+            if isinstance(answer, Upgrade):
+                return await self._nodes.serve(request, answer)
+            return await self._watch(request, answer)
+        except StatusError as error:
+            return await _respond(request, error_response(error))
+
+    async def _request(self, request: web.BaseRequest) -> Request:
+        transport = request.transport
+        peer = transport.get_extra_info("peercert") if transport is not None else None
+        user = self._authenticator.identify(peer, request.headers.get("authorization", ""))
+        path, _, query = request.raw_path.partition("?")
+        body = await _body(request) if request.body_exists else b""
+        return Request(request.method, path, Query.parse(query), request.headers, body, user)
+
+    async def _watch(self, request: web.BaseRequest, watch: WatchAnswer) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("client went away")
+        sink = _HttpSink(transport)
+        first = watch.start(sink)
+        self._watches.add(sink)
+        try:
+            response = web.StreamResponse(
+                headers={"content-type": watch.content_type, "cache-control": "no-cache, private"}
+            )
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            # An empty write pushes the headers out: the client must know that it watches before anything happens.
+            response_started = await _send_first(response, first)
+            if response_started:
+                await sink.run()
+            await response.write_eof()
+        except (ConnectionError, ssl.SSLError):
+            return web.Response()
+        finally:
+            self._watches.discard(sink)
+            watch.stop()
+        return response
+
+
+class _HttpSink:
+    """Frames straight onto the connection, no task in between: one write per watcher and event."""
+
+    __slots__ = ("_backlog", "_ended", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._backlog: list[Frame] | None = []
+        self._ended = asyncio.Event()
+
+    def deliver(self, frame: Frame) -> None:
+        if self._ended.is_set():
+            return
+        transport = self._transport
+        if self._backlog is not None:
+            self._backlog.append(frame)
+            if len(self._backlog) > _WATCH_BACKLOG:
+                self._drop()
+        elif transport.is_closing():
+            self.end()
+        else:
+            transport.write(frame.chunk)
+            if transport.get_write_buffer_size() > _WATCH_BUFFER:
+                self._drop()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Send what gathered meanwhile, then live, until the watch or the client ends."""
+        backlog, self._backlog = self._backlog or [], None
+        if backlog:
+            self._transport.write(b"".join([frame.chunk for frame in backlog]))
+        while not self._ended.is_set():
+            try:
+                await asyncio.wait_for(self._ended.wait(), _LIVENESS)
+            except TimeoutError:
+                if self._transport.is_closing():
+                    return
+
+    def _drop(self) -> None:
+        log.warning("watcher too slow; dropping it", peer=str(self._transport.get_extra_info("peername")))
+        self.end()
+        self._transport.abort()
+
+
+async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> bool:
+    pending: list[bytes] = []
+    size = 0
+    for frame in frames:
+        pending.append(frame.data)
+        size += len(frame.data)
+        if size > _WRITE_AT_ONCE:
+            await response.write(b"".join(pending))
+            pending, size = [], 0
+    await response.write(b"".join(pending))
+    return True
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    too_large = RequestEntityTooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    while chunk := await request.content.readany():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise too_large
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    if request.headers.get("content-encoding", "").lower() == "gzip":
+        unpacker = zlib.decompressobj(wbits=31)
+        body = unpacker.decompress(body, BODY_LIMIT + 1)
+        if len(body) > BODY_LIMIT:
+            raise too_large
+    return body
+
+
+async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
+    headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
+    body = answer.body
+    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+        body = await asyncio.to_thread(_gzip, body)
+    return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, wbits=31)
+    return packer.compress(body) + packer.flush()

@@ -1,0 +1,127 @@
+"""Answers to GET and LIST: bytes from the store, put together in the form that the client asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from apimachinery.objects.errors import NotFound
+from engine.apiserver import tables
+from engine.apiserver.negotiate import Form
+from engine.apiserver.notes import notes_of, value_of
+from engine.apiserver.registry.kind import Kind
+from engine.apiserver.request import Query, Response
+from engine.apiserver.selection import Selection
+from engine.apiserver.versions import ListPage, continue_token, list_error, page_of, revision_of, too_large
+from engine.store.errors import StoreError
+from engine.store.protocol import Listing, Record, Store
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def get(kind: Kind, store: Store, key: str, *, form: Form, query: Query, now: float) -> Response:
+    """Raises NotFound, Timeout."""
+    version = revision_of(query.get("resourceVersion"))
+    if version > store.revision:
+        raise too_large(version, store.revision)
+    record = store.get(key)
+    if record is None:
+        raise NotFound.of(kind.plural, key.rpartition("/")[2], group=kind.group)
+    if form.shape == "object" and not form.yaml:
+        return Response(200, value_of(kind, record))
+    return one(kind, record, form, now)
+
+
+def one(kind: Kind, record: Record, form: Form, now: float, status: int = 200) -> Response:
+    """A single object in any form."""
+    notes = notes_of(kind, record)
+    if form.shape == "table":
+        body = tables.table(kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % record.revision)
+    elif form.shape == "partial":
+        body = tables.partial(notes)
+    else:
+        body = notes.value
+    return answer(body, form, status)
+
+
+def answer(body: bytes, form: Form, status: int = 200) -> Response:
+    """JSON as it is, or as YAML where that was asked for."""
+    if form.yaml:
+        text: str = yaml.dump(msgspec.json.decode(body), Dumper=_Dumper, sort_keys=True, allow_unicode=True)
+        return Response(status, text.encode(), "application/yaml")
+    return Response(status, body)
+
+
+def list_(kind: Kind, store: Store, selection: Selection, *, form: Form, query: Query, now: float) -> Response:
+    """Raises BadRequest, Invalid, Expired, Timeout."""
+    page = page_of(query)
+    records, revision, token, remaining = _page(kind, store, selection, page)
+    metadata = _list_metadata(revision, token, remaining)
+    if form.shape == "table":
+        rows = [notes_of(kind, record) for record in records]
+        return answer(tables.table(kind, rows, now, form.include, metadata), form)
+    if form.shape == "partial":
+        items = [tables.partial(notes_of(kind, record)) for record in records]
+        return answer(list_body("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items), form)
+    values = [value_of(kind, record) for record in records]
+    return answer(list_body(f"{kind.kind}List", kind.api_version, metadata, values), form)
+
+
+def list_body(kind: str, api_version: str, metadata: bytes, items: Sequence[bytes]) -> bytes:
+    """A list object around items that are bytes already."""
+    head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (kind.encode(), api_version.encode(), metadata)
+    return b"".join((head, b",".join(items), b"]}"))
+
+
+def _page(
+    kind: Kind, store: Store, selection: Selection, page: ListPage
+) -> tuple[Sequence[Record], int, str, int | None]:
+    """(records, revision, continue token, how many remain: None when only filtering would tell)."""
+    try:
+        if page.at_least > store.revision:
+            raise too_large(page.at_least, store.revision)
+        single = selection.key(kind)
+        if single and not page.revision and not page.start_after:
+            record = store.get(single)
+            found = selection.filter(kind, [record] if record is not None else [])
+            return found, store.revision, "", None
+        return _scan(kind, store, selection, page)
+    except StoreError as error:
+        raise list_error(error, page) from error
+
+
+def _scan(
+    kind: Kind, store: Store, selection: Selection, page: ListPage
+) -> tuple[Sequence[Record], int, str, int | None]:
+    prefix = selection.prefix(kind)
+    start_after = f"{kind.storage_prefix}{page.start_after}" if page.start_after else ""
+
+    def listing(limit: int) -> Listing:
+        return store.list(prefix, limit=limit, start_after=start_after, revision=page.revision)
+
+    if selection.everything:
+        found = listing(page.limit)
+        token = _token(kind, found.revision, found.records[-1]) if found.remaining else ""
+        return found.records, found.revision, token, found.remaining
+    found = listing(0)
+    matching = selection.filter(kind, found.records)
+    if not page.limit or len(matching) <= page.limit:
+        return matching, found.revision, "", None
+    shown = matching[: page.limit]
+    return shown, found.revision, _token(kind, found.revision, shown[-1]), None
+
+
+def _token(kind: Kind, revision: int, last: Record) -> str:
+    return continue_token(revision, last.key[len(kind.storage_prefix) :])
+
+
+def _list_metadata(revision: int, token: str, remaining: int | None) -> bytes:
+    metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+    if token:
+        metadata["continue"] = token
+        if remaining is not None:
+            metadata["remainingItemCount"] = remaining
+    return msgspec.json.encode(metadata)

@@ -1,0 +1,123 @@
+"""The API server put together: store in, requests served over HTTPS and within the process."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from apimachinery.aio.clock import Clock
+from apimachinery.aio.tasks import TaskScope
+from apimachinery.client.client import Client
+from apimachinery.objects.meta import parse_time
+from engine.apiserver import wire
+from engine.apiserver.allocators import AddressPool, Pool, take_held
+from engine.apiserver.authn import Authenticator, TokenFile
+from engine.apiserver.authz import FixedAuthorizer
+from engine.apiserver.documents import Documents
+from engine.apiserver.http import HttpServer
+from engine.apiserver.inprocess import InProcessTransport, component
+from engine.apiserver.nodes import NoConnections, NodeProxy
+from engine.apiserver.pipe import Pipe
+from engine.store.errors import StoreError
+from engine.store.protocol import Store
+from engine.store.sqlite import SqliteStore
+
+log = structlog.get_logger(__name__)
+
+VOLATILE = ("/registry/leases/kube-node-lease/",)
+"""Heartbeats of machines: kept in memory, for the sake of SD cards."""
+
+_BOOKMARK_EVERY = 30.0
+_EVENTS = "/registry/events/"
+_EVENT_TTL = timedelta(hours=1)
+_SWEEP_EVERY = 60.0
+_SWEEP_BATCH = 500
+
+
+async def open_store(path: Path) -> SqliteStore:
+    """The store as the API server needs it. Raises StoreUnavailable."""
+    return await SqliteStore.open(path, decorate=wire.with_revision, volatile=VOLATILE)
+
+
+class ApiServer:
+    """Serves a store. Make one with `serve_api`."""
+
+    def __init__(self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy) -> None:
+        self.pipe = pipe
+        self.documents = documents
+        self.http = http
+        self.nodes = nodes
+
+    def client(self, name: str) -> Client:
+        """A client for a part of this engine, as user `system:NAME`."""
+        return Client(InProcessTransport(self.pipe, component(f"system:{name}")), field_manager=name)
+
+
+@asynccontextmanager
+async def serve_api(
+    store: Store,
+    clock: Clock,
+    *,
+    listen: tuple[str, int],
+    tls: ssl.SSLContext | None,
+    tokens: Path,
+    service_cidr: str,
+    node_ports: tuple[int, int],
+) -> AsyncGenerator[ApiServer]:
+    """Serve until the block is left. Raises OSError when the address is taken."""
+    addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
+    take_held(store.list("/registry/services/specs/").records, addresses, ports)
+    documents = Documents()
+    pipe = Pipe(
+        store, clock, authorizer=FixedAuthorizer(), documents=documents, service_ips=addresses, node_ports=ports
+    )
+    async with NodeProxy(NoConnections()) as nodes, TaskScope("apiserver") as scope:
+        http = HttpServer(pipe, Authenticator(TokenFile.load(tokens)), nodes, tls)
+        await http.start(*listen)
+        scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
+        scope.supervise("event-ttl", lambda: _expire_events(store, clock))
+        try:
+            yield ApiServer(pipe, documents, http, nodes)
+        finally:
+            documents.ready = False
+            pipe.close()
+            await http.stop()
+
+
+async def _bookmarks(pipe: Pipe, clock: Clock) -> None:
+    while True:
+        await clock.sleep(_BOOKMARK_EVERY)
+        pipe.bookmark()
+
+
+class _Created(msgspec.Struct, frozen=True, rename="camel"):
+    creation_timestamp: str = ""
+
+
+class _EventTime(msgspec.Struct, frozen=True, rename="camel"):
+    metadata: _Created
+    last_timestamp: str | None = None
+
+
+async def _expire_events(store: Store, clock: Clock) -> None:
+    """Forget events an hour after they were last seen, as upstream's --event-ttl."""
+    while True:
+        horizon = clock.now() - _EVENT_TTL
+        for number, record in enumerate(store.list(_EVENTS).records):
+            event = msgspec.json.decode(record.value, type=_EventTime)
+            seen = event.last_timestamp or event.metadata.creation_timestamp
+            if seen and parse_time(seen) < horizon:
+                try:
+                    await store.delete(record.key, record.revision)
+                except StoreError:
+                    continue
+            if number % _SWEEP_BATCH == 0:
+                await asyncio.sleep(0)
+        await clock.sleep(_SWEEP_EVERY)

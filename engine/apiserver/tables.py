@@ -1,0 +1,110 @@
+"""Server-side tables: what kubectl prints. Rows come from the notes beside each record, ages are filled in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from engine.apiserver.negotiate import Include
+from engine.apiserver.notes import PLAIN_COLUMNS, Notes
+from engine.apiserver.registry.kind import Column, Kind, Since
+
+_NAME_DESCRIPTION = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated. "
+    "More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+_AGE_DESCRIPTION = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
+    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
+    "in RFC3339 form and is in UTC."
+)
+_DESCRIPTIONS = {"Name": _NAME_DESCRIPTION, "Age": _AGE_DESCRIPTION}
+
+
+def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_metadata: bytes) -> bytes:
+    """A meta.k8s.io/v1 Table; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
+    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
+        list_metadata,
+        _definitions(kind.columns or PLAIN_COLUMNS),
+        b",".join([_row(kind, notes, now, include) for notes in rows]),
+    )
+
+
+def empty_row_table(metadata: bytes) -> bytes:
+    """The table that carries a watch's bookmark."""
+    row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}}'
+    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":[],"rows":[%b]}' % (
+        metadata,
+        row % metadata,
+    )
+
+
+def partial(notes: Notes) -> bytes:
+    """The object as PartialObjectMetadata."""
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}' % notes.metadata()
+
+
+def human_duration(seconds: float) -> str:
+    """How long ago, in two or three figures. Follows k8s.io/apimachinery/pkg/util/duration.HumanDuration."""
+    s = int(seconds)
+    if s < -1:
+        return "<invalid>"
+    s = max(s, 0)
+    if s < 60 * 2:
+        return f"{s}s"
+    minutes = s // 60
+    if minutes < 10:
+        return _two(minutes, "m", s % 60, "s")
+    hours = s // 3600
+    if minutes < 60 * 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    days = hours // 24
+    if hours < 24 * 8:
+        return _two(days, "d", hours % 24, "h")
+    if hours < 24 * 365 * 2:
+        return f"{days}d"
+    if hours < 24 * 365 * 8:
+        return _two(hours // 24 // 365, "y", days % 365, "d")
+    return f"{hours // 24 // 365}y"
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
+
+
+def _row(kind: Kind, notes: Notes, now: float, include: Include) -> bytes:
+    cells = b"".join([part if isinstance(part, bytes) else _aged(part, now) for part in notes.row(kind)])
+    if include == "None":
+        return b'{"cells":[%b]}' % cells
+    if include == "Object":
+        return b'{"cells":[%b],"object":%b}' % (cells, notes.value)
+    return b'{"cells":[%b],"object":%b}' % (cells, partial(notes))
+
+
+def _aged(cell: Since, now: float) -> bytes:
+    passed = "<unknown>" if cell.at is None else human_duration(now - cell.at)
+    return msgspec.json.encode(f"{cell.before}{passed}{cell.after}")
+
+
+@lru_cache(512)
+def _definitions(columns: tuple[Column, ...]) -> bytes:
+    return msgspec.json.encode(
+        [
+            {
+                "name": column.name,
+                "type": column.type,
+                "format": column.format,
+                "description": column.description or _DESCRIPTIONS.get(column.name, ""),
+                "priority": column.priority,
+            }
+            for column in columns
+        ]
+    )

@@ -1,0 +1,249 @@
+"""Watches: one hub per kind hears the store, encodes each event once per form, and hands it to all who watch.
+
+Nobody is waited for. A sink that cannot take a frame at once must buffer it or end its watch; the client lists again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from apimachinery.aio.clock import Clock
+from apimachinery.objects.errors import Invalid
+from apimachinery.objects.field import FieldError, forbidden
+from engine.apiserver import tables, wire
+from engine.apiserver.negotiate import Form
+from engine.apiserver.notes import Notes, notes_of, value_of
+from engine.apiserver.registry.kind import Kind
+from engine.apiserver.request import Frame, Query, Sink
+from engine.apiserver.selection import Selection
+from engine.apiserver.versions import expired, revision_of, too_large
+from engine.store.errors import Compacted, FutureRevision
+from engine.store.protocol import Change, Record, Store
+
+_INITIAL_EVENTS_END = b',"annotations":{"k8s.io/initial-events-end":"true"}'
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """A watch request's query, checked."""
+
+    from_revision: int
+    """0: begin with what is there."""
+    initial: bool
+    """Whether what is there comes first, as ADDED events."""
+    initial_end: bool
+    """Whether a bookmark marks the end of what was there."""
+    bookmarks: bool
+    timeout: float
+    """Seconds; 0: as long as the server likes."""
+
+
+def watch_options(query: Query) -> WatchOptions:
+    """Raises Invalid."""
+    version = query.get("resourceVersion")
+    bookmarks = query.flag("allowWatchBookmarks")
+    timeout = query.get("timeoutSeconds")
+    revision = revision_of(version)
+    asked = query.get("sendInitialEvents")
+    errors: list[FieldError] = []
+    match = query.get("resourceVersionMatch")
+    if asked and match != "NotOlderThan":
+        errors.append(
+            forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        )
+    elif not asked and match:
+        errors.append(
+            forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
+        )
+    if errors:
+        raise Invalid.of("ListOptions", "meta.k8s.io", "", errors)
+    wants_initial = asked.lower() in ("true", "1") if asked else revision == 0
+    return WatchOptions(
+        from_revision=0 if wants_initial else revision,
+        initial=wants_initial,
+        initial_end=bool(asked) and wants_initial and bookmarks,
+        bookmarks=bookmarks,
+        timeout=float(timeout) if timeout.isdigit() else 0.0,
+    )
+
+
+class _Group:
+    """All sinks that get the very same frames."""
+
+    __slots__ = ("bookmarked", "form", "selection", "sinks")
+
+    def __init__(self, selection: Selection, form: Form) -> None:
+        self.selection = selection
+        self.form = form
+        self.sinks: dict[Sink, None] = {}
+        self.bookmarked: dict[Sink, None] = {}
+
+
+class Hub:
+    """All watches of one kind."""
+
+    def __init__(self, kind: Kind, store: Store, clock: Clock) -> None:
+        self.kind = kind
+        self._store = store
+        self._clock = clock
+        self._groups: dict[tuple[Selection, Form], _Group] = {}
+        self._subscription = store.watch(kind.storage_prefix, 0, self._on_change)
+
+    def close(self) -> None:
+        self._subscription.close()
+        for group in list(self._groups.values()):
+            for sink in list(group.sinks):
+                sink.end()
+        self._groups.clear()
+
+    def join(self, selection: Selection, form: Form, options: WatchOptions, sink: Sink) -> Iterator[Frame]:
+        """Register; the frames to send before any that the sink is handed. Raises Expired, Timeout."""
+        try:
+            if options.initial:
+                records = selection.filter(self.kind, self._store.list(selection.prefix(self.kind)).records)
+                first = self._existing(records, form, self._store.revision, options)
+            elif options.from_revision:
+                first = self._missed(selection, form, options.from_revision)
+            else:
+                first = iter(())
+        except Compacted as error:
+            raise expired(error.asked, error.oldest) from error
+        except FutureRevision as error:
+            raise too_large(error.asked, error.current) from error
+        group = self._groups.get((selection, form))
+        if group is None:
+            group = self._groups[selection, form] = _Group(selection, form)
+        group.sinks[sink] = None
+        if options.bookmarks:
+            group.bookmarked[sink] = None
+        return first
+
+    def leave(self, selection: Selection, form: Form, sink: Sink) -> None:
+        group = self._groups.get((selection, form))
+        if group is None:
+            return
+        group.sinks.pop(sink, None)
+        group.bookmarked.pop(sink, None)
+        if not group.sinks:
+            del self._groups[selection, form]
+
+    def bookmark(self) -> None:
+        """Tell all who want to know how far they have seen."""
+        for group in list(self._groups.values()):
+            if group.bookmarked:
+                frame = self.bookmark_frame(group.form, self._store.revision)
+                for sink in list(group.bookmarked):
+                    sink.deliver(frame)
+
+    def bookmark_frame(self, form: Form, revision: int, *, initial_end: bool = False) -> Frame:
+        annotations = _INITIAL_EVENTS_END if initial_end else b""
+        metadata = b'{"resourceVersion":"%d","creationTimestamp":null%b}' % (revision, annotations)
+        if form.shape == "table":
+            return _frame(b"BOOKMARK", tables.empty_row_table(metadata))
+        kind, version = (
+            (b"PartialObjectMetadata", b"meta.k8s.io/v1")
+            if form.shape == "partial"
+            else (self.kind.kind.encode(), self.kind.api_version.encode())
+        )
+        return _frame(b"BOOKMARK", b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (kind, version, metadata))
+
+    def _existing(self, records: list[Record], form: Form, revision: int, options: WatchOptions) -> Iterator[Frame]:
+        for record in records:
+            yield _frame(b"ADDED", self._shown(notes_of(self.kind, record), form, record.revision))
+        if options.initial_end:
+            yield self.bookmark_frame(form, revision, initial_end=True)
+
+    def _missed(self, selection: Selection, form: Form, revision: int) -> Iterator[Frame]:
+        changes: list[Change] = []
+        self._store.watch(selection.prefix(self.kind), revision, changes.append).close()
+        return (
+            _frame(event, self._object(change, event, form))
+            for change in changes
+            if (event := self._event(change, selection))
+        )
+
+    def _on_change(self, change: Change) -> None:
+        frames: dict[tuple[Form, bytes], Frame] = {}
+        namespace = change.key[len(self.kind.storage_prefix) :].partition("/")[0] if self.kind.namespaced else ""
+        for group in list(self._groups.values()):
+            selection = group.selection
+            if selection.namespace and selection.namespace != namespace:
+                continue
+            event = self._event(change, selection)
+            if event is None:
+                continue
+            frame = frames.get((group.form, event))
+            if frame is None:
+                frame = frames[group.form, event] = _frame(event, self._object(change, event, group.form))
+            for sink in list(group.sinks):
+                sink.deliver(frame)
+
+    def _event(self, change: Change, selection: Selection) -> bytes | None:
+        was = change.before is not None and selection.matches(self.kind, change.before)
+        is_now = change.after is not None and selection.matches(self.kind, change.after)
+        if is_now:
+            return b"MODIFIED" if was else b"ADDED"
+        return b"DELETED" if was else None
+
+    def _object(self, change: Change, event: bytes, form: Form) -> bytes:
+        if event != b"DELETED" and change.after is not None:
+            return self._shown(notes_of(self.kind, change.after), form, change.revision)
+        if change.before is None:
+            raise ValueError(f"change {change.revision} of {change.key} has neither a before nor an after")
+        # The last state that the watcher could see, as of now.
+        last = Record(change.key, wire.at_revision(change.before, change.revision), change.revision)
+        return self._shown(Notes(value_of(self.kind, last)), form, change.revision)
+
+    def _shown(self, notes: Notes, form: Form, revision: int) -> bytes:
+        if form.shape == "object":
+            return notes.value
+        if form.shape == "partial":
+            return tables.partial(notes)
+        now = self._clock.now().timestamp()
+        return tables.table(self.kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % revision)
+
+
+class Watch:
+    """One client's watch, ready to start (see request.WatchAnswer)."""
+
+    content_type = "application/json"
+
+    def __init__(
+        self,
+        hub: Hub,
+        selection: Selection,
+        form: Form,
+        options: WatchOptions,
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self._hub = hub
+        self._selection = selection
+        self._form = form
+        self._options = options
+        self._call_later = call_later
+        self._sink: Sink | None = None
+
+    def start(self, sink: Sink) -> Iterator[Frame]:
+        """Register; what to send first. Raises Expired, Timeout."""
+        first = self._hub.join(self._selection, self._form, self._options, sink)
+        self._sink = sink
+        if self._options.timeout:
+            self._call_later(self._options.timeout, self._time_out)
+        return first
+
+    def stop(self) -> None:
+        if self._sink is not None:
+            self._hub.leave(self._selection, self._form, self._sink)
+            self._sink = None
+
+    def _time_out(self) -> None:
+        if self._sink is not None:
+            self._sink.end()
+
+
+def _frame(event: bytes, obj: bytes) -> Frame:
+    return Frame(b'{"type":"%b","object":%b}\n' % (event, obj))

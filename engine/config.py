@@ -1,0 +1,38 @@
+"""What the engine can be told on start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+
+def default_data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("pilothouse"))
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one engine. Port 0 takes a free one; engine.json in the data dir tells which."""
+
+    data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    host: str = "127.0.0.1"
+    port: int = 6443
+    kubeconfig_out: Path | None = None
+    store: Literal["sqlite", "etcd"] = "sqlite"
+    etcd_endpoints: tuple[str, ...] = ()
+    cluster_cidr: str = "10.42.0.0/16"
+    service_cidr: str = "10.43.0.0/16"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    cluster_domain: str = "cluster.local"
+    controllers: bool = True
+    """False serves the API alone: no controllers, no scheduler, no links to machines."""
+
+
+class Running(msgspec.Struct, frozen=True):
+    """engine.json: the process that serves a data dir, and where."""
+
+    pid: int
+    address: str
+    port: int

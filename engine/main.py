@@ -1,0 +1,174 @@
+"""Wires the engine together and runs it: store, API, controllers, scheduler, links; stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from apimachinery.aio.clock import SystemClock
+from apimachinery.aio.tasks import TaskScope
+from engine.apiserver.bootstrap import ensure_objects
+from engine.apiserver.server import ApiServer, open_store, serve_api
+from engine.config import EngineConfig, Running
+from engine.pki import Pki, write_private
+from engine.store.errors import StoreError
+from engine.store.protocol import Store
+
+log = structlog.get_logger(__name__)
+
+
+class EngineError(Exception):
+    """The engine cannot start; the message says why and what to do."""
+
+
+def main(config: EngineConfig) -> None:
+    """Run until SIGTERM or SIGINT. Exits 1 with one line when it cannot start."""
+    try:
+        _run(config)
+    except EngineError as error:
+        print(f"pilothouse engine: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+
+
+def _run(config: EngineConfig) -> None:
+    if importlib.util.find_spec("uvloop") is None:
+        asyncio.run(run(config))
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(config))
+
+
+async def run(config: EngineConfig, on_ready: Callable[[ApiServer], None] | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation. Raises EngineError."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+    except (ValueError, RuntimeError):
+        # Not in the main thread: whoever runs us there cancels us.
+        pass
+    _make_private(config.data_dir)
+    with _only_one(config.data_dir):
+        try:
+            await _serve(config, stopping, on_ready)
+        except StoreError as error:
+            raise EngineError(str(error)) from error
+        finally:
+            (config.data_dir / "engine.json").unlink(missing_ok=True)
+
+
+async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callable[[ApiServer], None] | None) -> None:
+    clock = SystemClock()
+    pki = Pki.ensure(config.data_dir, names=_own_names(config.host), domain=config.cluster_domain)
+    async with AsyncExitStack() as stack:
+        store = await open_store(config.data_dir / "store.db")
+        stack.push_async_callback(store.close)
+        api = await stack.enter_async_context(_listening(config, store, pki, clock))
+        address = _reachable(api.http.address)
+        await ensure_objects(api.client("apiserver"), service_cidr=config.service_cidr, address=address)
+        scope = await stack.enter_async_context(TaskScope("engine"))
+        if config.controllers:
+            _start_parts(scope, api, config, clock)
+        _announce(config, pki, address)
+        api.documents.ready = True
+        if on_ready is not None:
+            on_ready(api)
+        log.info("engine serves", address=f"{address[0]}:{address[1]}", data_dir=str(config.data_dir))
+        await stopping.wait()
+        log.info("engine stops")
+        api.documents.ready = False
+
+
+@asynccontextmanager
+async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: SystemClock) -> AsyncGenerator[ApiServer]:
+    serving = serve_api(
+        store,
+        clock,
+        listen=(config.host, config.port),
+        tls=pki.server_ssl(),
+        tokens=pki.folder / "tokens.csv",
+        service_cidr=config.service_cidr,
+        node_ports=config.node_port_range,
+    )
+    try:
+        api = await serving.__aenter__()
+    except OSError as error:
+        raise EngineError(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror or error}; choose another with --listen"
+        ) from error
+    try:
+        yield api
+    finally:
+        await serving.__aexit__(None, None, None)
+
+
+def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, clock: SystemClock) -> None:
+    """Start what works through the API: in this order, stopped in reverse by the scope."""
+    _ = (scope, api, config, clock)
+
+
+def _announce(config: EngineConfig, pki: Pki, address: tuple[str, int]) -> None:
+    """Tell the world where we are: kubeconfig and engine.json."""
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    kubeconfig = pki.kubeconfig(f"https://{shown}:{port}")
+    write_private(config.data_dir / "kubeconfig", kubeconfig)
+    if config.kubeconfig_out is not None:
+        try:
+            write_private(config.kubeconfig_out, kubeconfig)
+        except OSError as error:
+            raise EngineError(f"cannot write {config.kubeconfig_out}: {error.strerror}") from error
+    running = msgspec.json.encode(Running(pid=os.getpid(), address=host, port=port))
+    write_private(config.data_dir / "engine.json", running)
+
+
+def _reachable(address: tuple[str, int]) -> tuple[str, int]:
+    """Where clients on this computer find a server that listens at `address`."""
+    host, port = address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """What the server certificate must hold besides the names it always has."""
+    return () if host in ("0.0.0.0", "::", "127.0.0.1", "::1", "localhost") else (host,)  # noqa: S104
+
+
+def _make_private(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        (data_dir / "run").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"cannot use the data dir {data_dir}: {error.strerror}; choose another") from error
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Generator[None]:
+    """Hold the data dir's lock. The kernel lets go of it when we die, however that happens."""
+    path = data_dir / "run" / "engine.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EngineError(f"another engine already runs on {data_dir}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(EngineConfig())
