@@ -1,5 +1,6 @@
 """What this machine knows of the cluster's Services, EndpointSlices and Nodes: from disk first, then from watches."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -24,11 +25,11 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
 class ClusterState:
     """Readable at any time without waiting. Listeners hear the key of each Service that changed in any way.
 
-    `known` says whether there was anything to start from, `changes` counts what happened since.
+    `learned` is set once there is something whole to go by, from disk or from the API; `changes` counts since.
     """
 
     def __init__(self, start: Snapshot | None = None) -> None:
-        self.known = start is not None
+        self.learned = asyncio.Event()
         self.changes = 0
         self.services: dict[str, ServiceView] = {}
         self.slices: dict[str, EndpointSliceView] = {}
@@ -37,12 +38,17 @@ class ClusterState:
         self._service_listeners: list[ServiceListener] = []
         self._node_listeners: list[NodeListener] = []
         if start is not None:
+            self.learned.set()
             for service in start.services:
                 self.service_changed(None, service)
             for piece in start.slices:
                 self.slice_changed(None, piece)
             for node in start.nodes:
                 self.node_changed(None, node)
+
+    @property
+    def known(self) -> bool:
+        return self.learned.is_set()
 
     def on_service(self, listener: ServiceListener) -> Callable[[], None]:
         """Call the listener from now on; the answer takes it off again."""

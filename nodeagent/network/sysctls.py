@@ -18,6 +18,10 @@ WANTED: Mapping[str, str] = {
     "net/bridge/bridge-nf-call-iptables": "1",
     # Loose: a machine on two networks may get the answer for a pod on the other one.
     f"net/ipv4/conf/{BRIDGE}/rp_filter": "2",
+    # Pods that reach each other through a service address are not to be told a shorter way. The kernel asks whether
+    # either of these two is set; other interfaces keep their own.
+    "net/ipv4/conf/all/send_redirects": "0",
+    f"net/ipv4/conf/{BRIDGE}/send_redirects": "0",
 }
 
 

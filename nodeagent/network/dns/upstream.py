@@ -154,7 +154,7 @@ class _OneAnswer(asyncio.DatagramProtocol):
         self._number = number
         self._asked = asked
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - as asyncio calls it
         if data[:2] == self._number and _answers(data, self._asked) and not self.answer.done():
             self.answer.set_result(data)
 

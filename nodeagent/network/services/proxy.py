@@ -41,11 +41,19 @@ class ServiceProxy:
         self._wake = asyncio.Event()
         self._generation = -1
 
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be applied."""
+        return not self._dirty
+
     async def run(self) -> None:
         """Apply what is known now, then each change. Raises CommandFailed when nft does not work."""
         stop_listening = self._state.on_service(self._changed)
         try:
             self._assembly.applied_known = False
+            if not self._state.known and await self._nft.read(FAMILY_TABLE) is not None:
+                # We were here before: the rules of then are better than none until we know more.
+                await self._state.learned.wait()
             by_age = sorted(self._state.services.items(), key=lambda s: (s[1].metadata.creation_timestamp or "", s[0]))
             self._dirty |= dict.fromkeys([name for name, _ in by_age])
             self._dirty |= dict.fromkeys([*self._layout.built_in, *self._assembly.owners()])

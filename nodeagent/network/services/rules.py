@@ -2,7 +2,7 @@
 
     prerouting, output ── dispatch ── services   address . protocol . port : goto svc/… | local/… | ext/…
                                    └─ nodeports  protocol . port           : goto ext/…
-    forward, input, output ─ refuse ─ refused, refused-nodeports : reject or drop what found no endpoint
+    prerouting, output ── refuse ─── refused, refused-nodeports : reject or drop what found no endpoint
     postrouting: masquerade what was marked for it, what came back to its sender, and pods' way out of the cluster
 
     svc/NS/NAME/PROTO/PORT    dnat to one of all endpoints        local/…  to one of this machine's
@@ -94,11 +94,11 @@ def base(layout: Layout) -> Table:
                 f'ip saddr {layout.pod_cidr} ip daddr != {cluster} ip daddr != 224.0.0.0/4 oifname != "{BRIDGE}"'
                 " masquerade fully-random",
             ),
-            "filter-prerouting": _hooked("filter", "prerouting", -110, f"ct state new {by_address} vmap @firewalls"),
-            "filter-input": _hooked("filter", "input", -110, "ct state new jump refuse"),
-            "filter-forward": _hooked("filter", "forward", -110, "ct state new jump refuse"),
-            # After the nat chain of this hook, or what it translates would be refused.
-            "filter-output": _hooked("filter", "output", -90, "ct state new jump refuse"),
+            "firewall-prerouting": _hooked("filter", "prerouting", -110, f"ct state new {by_address} vmap @firewalls"),
+            # After the nat chains of these hooks, or what they translate would be refused; before routing, which may
+            # have no way to a service address.
+            "refuse-prerouting": _hooked("filter", "prerouting", -90, "ct state new jump refuse"),
+            "refuse-output": _hooked("filter", "output", -90, "ct state new jump refuse"),
         },
     )
 
