@@ -73,9 +73,9 @@ class Facts:
 
 async def gather(connection: Connection, now: Callable[[], float]) -> Facts:
     """Probe a machine as root; `now` is our wall clock in seconds. Raises FleetError when the answer makes no sense."""
-    script = files("engine.fleet").joinpath("probe.sh").read_bytes()
+    script = files("engine.fleet").joinpath("probe.sh").read_text()
     before = now()
-    completed = await connection.run(["sh", "-s"], stdin=script, root=True, timeout=60)
+    completed = await connection.run(["sh", "-c", script], root=True, timeout=60)
     return parse(completed.text, asked_at=(before + now()) / 2)
 
 

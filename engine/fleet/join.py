@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from apimachinery.client.client import Client
-from apimachinery.client.errors import ConnectionFailed
-from apimachinery.objects.errors import StatusError
+from apimachinery.objects.errors import NotFound
+from apimachinery.objects.resources import NODES
 from engine.fleet import journal, preflight
 from engine.fleet.bundle import Bundles
-from engine.fleet.errors import FleetError, StepFailed
+from engine.fleet.errors import FleetError
 from engine.fleet.facts import Facts, gather
-from engine.fleet.inventory import HostKeys
+from engine.fleet.inventory import Inventory
+from engine.fleet.nodes import ADDRESS, HOST_KEY, NodeView, annotations_for
+from engine.fleet.progress import Progress, Telling
 from engine.fleet.reach import Access, ConfirmHostKey, reach
 from engine.fleet.site import Site
 from engine.fleet.ssh.hostkeys import generate_key
@@ -30,6 +30,7 @@ from engine.fleet.steps.link import LinkKey
 from engine.fleet.steps.packages import Packages
 from engine.fleet.steps.ready import Ready
 from engine.fleet.steps.registration import Registration
+from engine.fleet.steps.restart import Restart
 from engine.fleet.steps.runtime import Runtime
 from engine.fleet.steps.step import Authority, Joining, JoinOptions, Step
 from engine.fleet.target import Target
@@ -45,22 +46,7 @@ STEPS: tuple[Step, ...] = (
     Agent(),
     Ready(),
 )
-Happening = Literal["started", "skipped", "done", "failed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepEvent:
-    """Progress of one machine: `step` is "connect", "preflight" or a step's name; `seconds` is how long it took."""
-
-    machine: str
-    step: str
-    title: str
-    happening: Happening
-    seconds: float = 0.0
-    message: str = ""
-
-
-Progress = Callable[[StepEvent], None]
+UPGRADE_STEPS: tuple[Step, ...] = (Packages(), Kernel(), Environment(), Credentials(), Restart(), Ready())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +69,28 @@ class Cluster:
 class Joiner:
     """Joins machines into one cluster; several at once share what is built for them."""
 
-    def __init__(self, cluster: Cluster, progress: Progress, confirm: ConfirmHostKey) -> None:
+    def __init__(self, cluster: Cluster, confirm: ConfirmHostKey) -> None:
         self._cluster = cluster
-        self._progress = progress
         self._confirm = confirm
-        self._keys = HostKeys(cluster.data_dir)
+        self._inventory = Inventory(cluster.data_dir)
         self._bundles = Bundles(cluster.data_dir / "cache" / "bundles")
 
-    async def join(self, target: Target, access: Access, options: JoinOptions) -> str:
+    async def join(self, target: Target, access: Access, options: JoinOptions, progress: Progress) -> str:
         """Make a machine a node; its name. Raises FleetError, whose step has been reported as failed."""
-        telling = _Telling(str(target), self._progress)
+        name = await self._work(target, access, options, STEPS, progress)
+        self._inventory.remember(name, access.login.key_files)
+        return name
+
+    async def upgrade(self, target: Target, access: Access, name: str, progress: Progress) -> None:
+        """Bring our version of the agent to a node. Pods go on; labels, taints and settings stay."""
+        await self._work(target, access, JoinOptions(name=name), UPGRADE_STEPS, progress)
+
+    async def _work(
+        self, target: Target, access: Access, options: JoinOptions, steps: Sequence[Step], progress: Progress
+    ) -> str:
+        telling = Telling(str(target), progress)
         with telling.step("connect", "Connect"):
-            connection = await reach(target, access, self._keys, self._confirm)
+            connection = await reach(target, access, self._inventory, self._confirm)
         try:
             with telling.step("preflight", "Look at the machine"):
                 facts = await gather(connection, time.time)
@@ -113,7 +109,7 @@ class Joiner:
                 link_key=generate_key(self._cluster.link_key_path, "pilothouse-link"),
                 bundles=self._bundles,
             )
-            for step in STEPS:
+            for step in steps:
                 with telling.step(step.name, step.title) as outcome:
                     if await step.check(joining):
                         outcome.skipped = True
@@ -125,7 +121,7 @@ class Joiner:
 
     async def look(self, target: Target, access: Access, options: JoinOptions) -> tuple[Facts, list[preflight.Finding]]:
         """Facts and findings of a machine; changes nothing on it."""
-        connection = await reach(target, access, self._keys, self._confirm)
+        connection = await reach(target, access, self._inventory, self._confirm)
         try:
             facts = await gather(connection, time.time)
         finally:
@@ -140,10 +136,23 @@ class Joiner:
         known = site.journal.node
         if known not in ("", name):
             raise FleetError(f"the machine is node {known} already: use that name, or remove the node first")
+        await self._refuse_taken(site, name)
         if not known:
             site.journal = msgspec.structs.replace(site.journal, node=name, cluster=self._cluster.id)
             await site.save_journal()
             await site.put(journal.CLUSTER_PATH, self._cluster.id.encode())
+
+    async def _refuse_taken(self, site: Site, name: str) -> None:
+        """Two machines with one name would fight over one Node: tell them apart by their host keys."""
+        try:
+            node = await self._cluster.client.get(NODES, name, view=NodeView)
+        except NotFound:
+            return
+        known = node.metadata.annotations.get(HOST_KEY, "")
+        ours = annotations_for(site.connection.hops)[HOST_KEY]
+        if known != ours:
+            other = node.metadata.annotations.get(ADDRESS, "another machine")
+            raise FleetError(f"node {name} exists and is {other}: choose another name with --name")
 
 
 async def join(
@@ -159,43 +168,9 @@ async def join(
 ) -> str:
     """Join one machine; the node's name. For several at once keep one Joiner."""
     cluster = Cluster(client=client, pki=pki, data_dir=data_dir)
-    return await Joiner(cluster, progress, confirm_host_key).join(target, access, options)
+    return await Joiner(cluster, confirm_host_key).join(target, access, options, progress)
 
 
 def step_titles(steps: Sequence[Step] = STEPS) -> dict[str, str]:
     """What will be reported, in order."""
     return {"connect": "Connect", "preflight": "Look at the machine"} | {step.name: step.title for step in steps}
-
-
-@dataclass(slots=True)
-class _Outcome:
-    skipped: bool = False
-
-
-class _Telling:
-    """Reports each step's beginning and end."""
-
-    def __init__(self, machine: str, progress: Progress) -> None:
-        self._machine = machine
-        self._progress = progress
-
-    @contextmanager
-    def step(self, name: str, title: str) -> Generator[_Outcome]:
-        """Reports the end of what happens within; API errors come out as StepFailed."""
-        outcome = _Outcome()
-        started = time.monotonic()
-        self._tell(name, title, "started", 0.0)
-        try:
-            yield outcome
-        except (FleetError, StatusError, ConnectionFailed, OSError, ValueError) as error:
-            self._tell(name, title, "failed", time.monotonic() - started, str(error))
-            if isinstance(error, FleetError):
-                raise
-            raise StepFailed(f"{title}: {error}") from error
-        self._tell(name, title, "skipped" if outcome.skipped else "done", time.monotonic() - started)
-
-    def _tell(self, name: str, title: str, happening: Happening, seconds: float, message: str = "") -> None:
-        event = StepEvent(
-            machine=self._machine, step=name, title=title, happening=happening, seconds=seconds, message=message
-        )
-        self._progress(event)

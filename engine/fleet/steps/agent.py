@@ -26,16 +26,26 @@ class Agent:
         return (
             await site.holds(CONFIG, settings(joining))
             and await site.holds(f"/etc/systemd/system/{UNIT}", _unit().encode())
-            and await _current(joining) == (await site.read(_RUNNING) or b"").decode()
-            and await site.succeeds("systemctl", "is-active", "--quiet", UNIT)
+            and await runs_current(joining)
         )
 
     async def apply(self, joining: Joining) -> None:
         site = joining.site
         await site.put(CONFIG, settings(joining), mode="0600")
         await site.install_unit(UNIT, _unit())
-        await site.restart_unit(UNIT)
-        await site.put(_RUNNING, (await _current(joining)).encode())
+        await start(joining)
+
+
+async def runs_current(joining: Joining) -> bool:
+    """Whether the agent runs, and from the environment that is current now."""
+    running = (await joining.site.read(_RUNNING) or b"").decode()
+    return running == await _current(joining) and await joining.site.succeeds("systemctl", "is-active", "--quiet", UNIT)
+
+
+async def start(joining: Joining) -> None:
+    """Start the agent anew from the current environment."""
+    await joining.site.restart_unit(UNIT)
+    await joining.site.put(_RUNNING, (await _current(joining)).encode())
 
 
 async def _current(joining: Joining) -> str:

@@ -30,6 +30,7 @@ fi
 echo "$session $(born "$session")" > "$file"
 echo ready
 cat > /dev/null
+read -r last when < "$file" && [ "$last" = "$session" ] && rm -f "$file"
 """
 
 # Arguments: line. Run as the login user; says whether the file was there before.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from engine.fleet import journal
 from engine.fleet.errors import CommandFailed, StepFailed
-from engine.fleet.facts import Facts
+from engine.fleet.facts import Facts, gather
 from engine.fleet.steps.step import Joining
 
 # Nothing that comes with a package is to start by itself: the user's containerd is not ours to run.
@@ -44,6 +46,7 @@ class Packages:
                 await site.script(_INSTALL, *names, timeout=900)
             except CommandFailed as error:
                 raise StepFailed(f"cannot install {', '.join(names)}: {error}") from error
+        site.facts = await gather(site.connection, time.time)
 
 
 def missing(facts: Facts) -> list[str]:
