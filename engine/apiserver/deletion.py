@@ -5,16 +5,18 @@ Source: apiserver/pkg/registry/rest/delete.go and registry/generic/registry/stor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
+
+import msgspec
 
 from apimachinery.objects.errors import BadRequest, Conflict
 from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import kind as kinds
 from engine.apiserver.registry.kind import Context, Kind
 from engine.apiserver.request import Query
+from engine.apiserver.schema.yamlbody import parse_yaml
 
 Json = dict[str, Any]
 Outcome = Literal["gone", "marked", "unchanged"]
@@ -35,11 +37,29 @@ class DeleteRequest:
     dry_run: bool = False
 
 
-def delete_request(options: Mapping[str, Any], query: Query) -> DeleteRequest:
-    """From the body (`options`) where it says something, else from the query. Raises BadRequest."""
-    preconditions = options.get("preconditions") or {}
-    propagation = options.get("propagationPolicy") or query.get("propagationPolicy")
-    orphan = options.get("orphanDependents")
+class _Preconditions(msgspec.Struct, frozen=True, rename="camel"):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class _Options(msgspec.Struct, frozen=True, rename="camel"):
+    kind: str = ""
+    grace_period_seconds: int | None = None
+    preconditions: _Preconditions | None = None
+    orphan_dependents: bool | None = None
+    propagation_policy: str | None = None
+    dry_run: list[str] | None = None
+
+
+_NO_OPTIONS = _Options()
+
+
+def delete_request(body: bytes, content_type: str, query: Query) -> DeleteRequest:
+    """From the body where it says something, else from the query. Raises BadRequest."""
+    options = _decoded(body, content_type) if body else _NO_OPTIONS
+    preconditions = options.preconditions or _Preconditions()
+    propagation = options.propagation_policy or query.get("propagationPolicy")
+    orphan = options.orphan_dependents
     if propagation and propagation not in _POLICIES:
         raise BadRequest(
             f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
@@ -47,15 +67,15 @@ def delete_request(options: Mapping[str, Any], query: Query) -> DeleteRequest:
         )
     if orphan is not None and not propagation:
         propagation = "Orphan" if orphan else "Background"
-    grace = options.get("gracePeriodSeconds")
+    grace = options.grace_period_seconds
     if grace is None and query.get("gracePeriodSeconds"):
         grace = _number(query.get("gracePeriodSeconds"))
     return DeleteRequest(
         grace_period_seconds=grace,
         propagation=propagation,
-        uid=preconditions.get("uid") or "",
-        resource_version=preconditions.get("resourceVersion") or "",
-        dry_run=bool(options.get("dryRun")) or bool(query.get("dryRun")),
+        uid=preconditions.uid or "",
+        resource_version=preconditions.resource_version or "",
+        dry_run=bool(options.dry_run) or bool(query.get("dryRun")),
     )
 
 
@@ -137,6 +157,20 @@ def _set_finalizers(kind: Kind, metadata: Json, request: DeleteRequest) -> None:
         metadata["finalizers"] = wanted
     else:
         metadata.pop("finalizers", None)
+
+
+def _decoded(body: bytes, content_type: str) -> _Options:
+    try:
+        if "yaml" in content_type:
+            document, _ = parse_yaml(body)
+            options = msgspec.convert(document, _Options)
+        else:
+            options = msgspec.json.decode(body, type=_Options)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadRequest(f"unable to decode the body as DeleteOptions: {error}") from error
+    if options.kind not in ("", "DeleteOptions"):
+        raise BadRequest(f'converting ({options.kind}) to (v1.DeleteOptions): unknown conversion')
+    return options
 
 
 def _number(text: str) -> int:

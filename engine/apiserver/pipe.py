@@ -231,7 +231,7 @@ class Pipe:
         return self._written(call, await self._store_changed(call, patched), 200)
 
     async def _delete(self, call: Call) -> Answer:
-        request = self._delete_request(call)
+        request = _delete_request(call.request)
         admission.check_delete(call.kind, call.route.name)
         record, gone = await self._remove(call, call.key, call.route.name, request)
         if not gone or call.kind.returns_deleted:
@@ -243,7 +243,7 @@ class Pipe:
         return json_response(success(details))
 
     async def _delete_collection(self, call: Call) -> Answer:
-        request = self._delete_request(call)
+        request = _delete_request(call.request)
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
         page = page_of(call.request.query)
         chosen = selection.filter(call.kind, self._store.list(selection.prefix(call.kind)).records)
@@ -475,17 +475,6 @@ class Pipe:
         record = self._store.latest(kind.key(namespace, name)) if kind is not None else None
         return self._read(kind, record) if kind is not None and record is not None else None
 
-    def _delete_request(self, call: Call) -> DeleteRequest:
-        options: Json = {}
-        if call.request.body:
-            options, _ = schema.decode(
-                call.request.body,
-                schema.TypeMeta("", "v1", "DeleteOptions"),
-                validation="Ignore",
-                content_type=call.request.header("content-type") or "application/json",
-            )
-        return deletion.delete_request(options, call.request.query)
-
     # Watches.
 
     def hub(self, kind: Kind) -> Hub:
@@ -511,6 +500,10 @@ def _absorbed(sub: Subresource, old: Json, view: Json) -> Json:
     if sub.absorb is not None:
         sub.absorb(old, view)
     return old
+
+
+def _delete_request(request: Request) -> DeleteRequest:
+    return deletion.delete_request(request.body, request.header("content-type"), request.query)
 
 
 def _dry_run(request: Request) -> bool:
