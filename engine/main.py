@@ -80,10 +80,10 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         address = _reachable(api.http.address)
         await ensure_objects(api.client("apiserver"), service_cidr=config.service_cidr, address=address)
         scope = await stack.enter_async_context(TaskScope("engine"))
-        if config.controllers:
-            _start_parts(scope, api, config, clock)
         _announce(config, pki, address)
         api.documents.ready = True
+        if config.controllers:
+            _start_parts(scope, api, config, pki, clock)
         if on_ready is not None:
             on_ready(api)
         log.info("engine serves", address=f"{address[0]}:{address[1]}", data_dir=str(config.data_dir))
@@ -115,9 +115,14 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         await serving.__aexit__(None, None, None)
 
 
-def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, clock: SystemClock) -> None:
-    """Start what works through the API: in this order, stopped in reverse by the scope."""
-    _ = (scope, api, config, clock)
+def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pki, clock: SystemClock) -> None:
+    """Start what works through the API; the scope stops it in reverse."""
+    # SSH takes longer to load than the API to start: it comes when that is done.
+    from engine.fleet.links import Links
+
+    links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
+    api.nodes.connections = links
+    scope.supervise("links", links.run)
 
 
 def _announce(config: EngineConfig, pki: Pki, address: tuple[str, int]) -> None:

@@ -169,7 +169,7 @@ def _decoded(body: bytes, content_type: str) -> _Options:
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadRequest(f"unable to decode the body as DeleteOptions: {error}") from error
     if options.kind not in ("", "DeleteOptions"):
-        raise BadRequest(f'converting ({options.kind}) to (v1.DeleteOptions): unknown conversion')
+        raise BadRequest(f"converting ({options.kind}) to (v1.DeleteOptions): unknown conversion")
     return options
 
 

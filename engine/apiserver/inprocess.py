@@ -14,7 +14,8 @@ from apimachinery.client.transport import DEFAULT_TIMEOUT, NO_HEADERS, NO_QUERY,
 from apimachinery.client.transport import Query as ClientQuery
 from apimachinery.client.transport import Response as ClientResponse
 from apimachinery.objects.errors import StatusError
-from engine.apiserver.pipe import Pipe, error_response
+from engine.apiserver.answers import error_response
+from engine.apiserver.pipe import Pipe
 from engine.apiserver.request import Frame, Query, Request, Response, Upgrade, User
 
 # What a watcher in the same process may leave unread before its watch ends; it lists again then.
@@ -50,7 +51,7 @@ class InProcessTransport:
         answer = await self._pipe.handle(self._request(method, path, query, headers, body))
         if not isinstance(answer, Response):
             raise ValueError(f"{method} {path} answers with a stream; use stream()")
-        return ClientResponse(answer.status, answer.body, {"content-type": answer.content_type, **answer.headers})
+        return ClientResponse(answer.status, answer.whole(), {"content-type": answer.content_type, **answer.headers})
 
     @asynccontextmanager
     async def stream(
@@ -138,6 +139,6 @@ class _QueueSink:
 
 def _complete(answer: Response) -> StreamResponse:
     async def chunks() -> AsyncIterator[bytes]:
-        yield answer.body
+        yield answer.whole()
 
     return StreamResponse(answer.status, {"content-type": answer.content_type, **answer.headers}, chunks())

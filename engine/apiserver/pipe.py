@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -26,7 +26,8 @@ from apimachinery.objects.errors import (
     StatusError,
 )
 from apimachinery.objects.field import invalid
-from engine.apiserver import admission, binding, connect, deletion, reading, wire
+from engine.apiserver import admission, binding, connect, deletion, options, reading, wire
+from engine.apiserver.answers import error_response, success, warning_headers
 from engine.apiserver.authz import Authorizer, denied, denied_path
 from engine.apiserver.deletion import DeleteRequest
 from engine.apiserver.documents import Documents
@@ -64,7 +65,7 @@ class Call:
     subresource: Subresource | None
     form: Form
     context: Context
-    warnings: list[str] = field(default_factory=list[str])
+    validation: schema.FieldValidation
 
     @property
     def key(self) -> str:
@@ -149,13 +150,13 @@ class Pipe:
             now=self._clock.now(),
             user=user.name,
             groups=user.groups,
-            dry_run=_dry_run(request),
+            dry_run=options.dry_run(request),
             lookup=self._lookup,
             service_ips=self._service_ips,
             node_ports=self._node_ports,
         )
         form = form_of(request.header("accept"), request.query)
-        return Call(request, route, kind, sub, form, context, context.warnings)
+        return Call(request, route, kind, sub, form, context, options.field_validation(request))
 
     # Reading.
 
@@ -178,18 +179,20 @@ class Pipe:
         return reading.list_(call.kind, self._store, selection, form=call.form, query=call.request.query, now=now)
 
     async def _watch(self, call: Call) -> Answer:
-        options = watch_options(call.request.query)
+        wanted = watch_options(call.request.query)
         selection = selection_of(call.kind, call.route.namespace, call.route.name, call.request.query)
         loop = asyncio.get_running_loop()
-        return Watch(self.hub(call.kind), selection, call.form, options, loop.call_later)
+        return Watch(self.hub(call.kind), selection, call.form, wanted, loop.call_later)
 
     # Writing.
 
     async def _create(self, call: Call) -> Answer:
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(self._existing(call), call.route.subresource, call.request.query)
+        if call.route.subresource == "binding":
+            return await self._bind(call)
         if call.subresource is not None:
-            return await self._create_subresource(call)
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
         obj = self._decoded(call)
         record = await self._store_new(call, obj)
         return self._written(call, record, 201)
@@ -231,7 +234,7 @@ class Pipe:
         return self._written(call, await self._store_changed(call, patched), 200)
 
     async def _delete(self, call: Call) -> Answer:
-        request = _delete_request(call.request)
+        request = options.delete_request(call.request)
         admission.check_delete(call.kind, call.route.name)
         record, gone = await self._remove(call, call.key, call.route.name, request)
         if not gone or call.kind.returns_deleted:
@@ -243,7 +246,7 @@ class Pipe:
         return json_response(success(details))
 
     async def _delete_collection(self, call: Call) -> Answer:
-        request = _delete_request(call.request)
+        request = options.delete_request(call.request)
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
         page = page_of(call.request.query)
         chosen = selection.filter(call.kind, self._store.list(selection.prefix(call.kind)).records)
@@ -256,7 +259,7 @@ class Pipe:
                 continue
         metadata = b'{"resourceVersion":"%d"}' % self._store.revision
         values = [value_of(call.kind, record) for record in removed]
-        return Response(200, reading.list_body(f"{call.kind.kind}List", call.kind.api_version, metadata, values))
+        return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values, call.form)
 
     # The steps of a write.
 
@@ -264,10 +267,10 @@ class Pipe:
         obj, warnings = schema.decode(
             call.request.body,
             call.type_meta,
-            validation=_field_validation(call.request),
+            validation=call.validation,
             content_type=content_type or call.request.header("content-type") or "application/json",
         )
-        call.warnings[:] = warnings
+        call.context.warnings[:] = warnings
         return obj
 
     def _patched(self, call: Call, kind_of_patch: patching.PatchKind, old: Json) -> Json:
@@ -278,8 +281,8 @@ class Pipe:
             new = patching.apply_patch("strategic", old, msgspec.json.encode(sent), call.type_meta)
         else:
             new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
-        decoded, warnings = schema.decode_patched(new, call.type_meta, validation=_field_validation(call.request))
-        call.warnings[:] = warnings
+        decoded, warnings = schema.decode_patched(new, call.type_meta, validation=call.validation)
+        call.context.warnings[:] = warnings
         return decoded
 
     async def _store_new(self, call: Call, obj: Json) -> Record:
@@ -413,28 +416,20 @@ class Pipe:
             context.committed()
             return Record(key, wire.with_revision(self._stored(kind, obj), revision), revision), True
 
-    async def _create_subresource(self, call: Call) -> Answer:
-        if call.route.subresource != "binding":
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)
         binding.check(sent)
-        await self._store_bound(call, sent)
-        return json_response(success(None, 201), 201, warning_headers(call.warnings))
-
-    async def _store_bound(self, call: Call, sent: Json) -> None:
-        key = call.key
         while True:
-            record = self._store.latest(key)
+            record = self._store.latest(call.key)
             if record is None:
-                raise NotFound.of("pods", call.route.name)
+                raise NotFound.of(call.kind.plural, call.route.name)
             value = self._stored(call.kind, binding.bind(self._read(call.kind, record), sent, call.context))
-            if call.context.dry_run:
-                return
             try:
-                await self._store.update(key, value, record.revision)
+                if not call.context.dry_run:
+                    await self._store.update(call.key, value, record.revision)
             except (RevisionMismatch, KeyMissing):
                 continue
-            return
+            return json_response(success(None, 201), 201, warning_headers(call.context.warnings))
 
     # Between bytes and objects.
 
@@ -463,7 +458,7 @@ class Pipe:
 
     def _written(self, call: Call, record: Record, status: int) -> Response:
         sub = call.subresource
-        headers = warning_headers(call.warnings)
+        headers = warning_headers(call.context.warnings)
         if sub is not None and sub.project is not None:
             return json_response(sub.project(self._read(call.kind, record)), status, headers)
         response = reading.one(call.kind, record, call.form, call.context.now.timestamp(), status)
@@ -500,49 +495,3 @@ def _absorbed(sub: Subresource, old: Json, view: Json) -> Json:
     if sub.absorb is not None:
         sub.absorb(old, view)
     return old
-
-
-def _delete_request(request: Request) -> DeleteRequest:
-    return deletion.delete_request(request.body, request.header("content-type"), request.query)
-
-
-def _dry_run(request: Request) -> bool:
-    for value in request.query.all("dryRun"):
-        if value != "All":
-            raise BadRequest(f'dryRun: Unsupported value: "{value}": supported values: "All"')
-        return True
-    return False
-
-
-def _field_validation(request: Request) -> schema.FieldValidation:
-    asked = request.query.get("fieldValidation")
-    if not asked:
-        return "Warn"
-    if asked not in ("Strict", "Warn", "Ignore"):
-        raise BadRequest(
-            f'fieldValidation: Unsupported value: "{asked}": supported values: "", "Ignore", "Strict", "Warn"'
-        )
-    return asked
-
-
-def success(details: Json | None, code: int = 200) -> Json:
-    """A Status that says it worked."""
-    status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-    if details:
-        status["details"] = details
-    if code != 200:
-        status["code"] = code
-    return status
-
-
-def error_response(error: StatusError) -> Response:
-    headers = {"retry-after": str(int(error.retry_after))} if error.retry_after is not None else {}
-    return json_response(error.to_status(), error.code, headers)
-
-
-def warning_headers(warnings: list[str]) -> dict[str, str]:
-    """One Warning header field holding all warnings, RFC 7234 section 5.5."""
-    if not warnings:
-        return {}
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in warnings)
-    return {"warning": ", ".join(f'299 - "{text}"' for text in quoted)}

@@ -65,15 +65,25 @@ def list_(kind: Kind, store: Store, selection: Selection, *, form: Form, query: 
         return answer(tables.table(kind, rows, now, form.include, metadata), form)
     if form.shape == "partial":
         items = [tables.partial(notes_of(kind, record)) for record in records]
-        return answer(list_body("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items), form)
+        return list_answer("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items, form)
     values = [value_of(kind, record) for record in records]
-    return answer(list_body(f"{kind.kind}List", kind.api_version, metadata, values), form)
+    return list_answer(f"{kind.kind}List", kind.api_version, metadata, values, form)
 
 
-def list_body(kind: str, api_version: str, metadata: bytes, items: Sequence[bytes]) -> bytes:
+def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[bytes], form: Form) -> Response:
     """A list object around items that are bytes already."""
     head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (kind.encode(), api_version.encode(), metadata)
-    return b"".join((head, b",".join(items), b"]}"))
+    pieces = [b","] * (2 * len(items) + 1)
+    pieces[1::2] = items
+    pieces[0] = head
+    # Commas stand between items; the one after the last gives way to the tail.
+    if items:
+        pieces[-1] = b"]}"
+    else:
+        pieces.append(b"]}")
+    if form.yaml:
+        return answer(b"".join(pieces), form)
+    return Response(200, b"", pieces=pieces)
 
 
 def _page(

@@ -79,12 +79,16 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A complete answer."""
+    """A complete answer. A long one comes as `pieces`, and then `body` is empty: nobody needs it in one run."""
 
     status: int
     body: bytes
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    pieces: Sequence[bytes] = ()
+
+    def whole(self) -> bytes:
+        return b"".join(self.pieces) if self.pieces else self.body
 
 
 class Sink(Protocol):

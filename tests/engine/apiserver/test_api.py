@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from apimachinery.client.client import Client
-from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Expired, Invalid, NotFound
+from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Expired, Forbidden, Invalid, NotFound
 from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES
 from tests.engine.conftest import RunningEngine
 
@@ -191,8 +191,8 @@ async def test_delete_with_another_uid_conflicts(engine: RunningEngine) -> None:
 
 
 async def test_namespaces_of_the_system_may_not_be_deleted(engine: RunningEngine) -> None:
-    ran = await engine.kubectl("delete", "ns", "default", check=False)
-    assert 'namespaces "default" is forbidden: this namespace may not be deleted' in ran.err
+    with pytest.raises(Forbidden, match='namespaces "default" is forbidden: this namespace may not be deleted'):
+        await engine.client.delete(NAMESPACES, "default")
 
 
 class TestHttp:

@@ -1,0 +1,33 @@
+"""The small answers: success, errors, warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apimachinery.objects.errors import StatusError
+from engine.apiserver.request import Response, json_response
+
+Json = dict[str, Any]
+
+
+def success(details: Json | None, code: int = 200) -> Json:
+    """A Status that says it worked."""
+    status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        status["details"] = details
+    if code != 200:
+        status["code"] = code
+    return status
+
+
+def error_response(error: StatusError) -> Response:
+    headers = {"retry-after": str(int(error.retry_after))} if error.retry_after is not None else {}
+    return json_response(error.to_status(), error.code, headers)
+
+
+def warning_headers(warnings: list[str]) -> dict[str, str]:
+    """One Warning header field holding all warnings, RFC 7234 section 5.5."""
+    if not warnings:
+        return {}
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in warnings)
+    return {"warning": ", ".join(f'299 - "{text}"' for text in quoted)}
