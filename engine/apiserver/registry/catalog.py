@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from engine.apiserver.registry.apps.deployment import DEPLOYMENT
+from engine.apiserver.registry.apps.replicaset import REPLICA_SET
+from engine.apiserver.registry.coordination.lease import LEASE
 from engine.apiserver.registry.core.configmap import CONFIG_MAP
+from engine.apiserver.registry.core.event import EVENT
 from engine.apiserver.registry.core.namespace import NAMESPACE
+from engine.apiserver.registry.core.node import NODE
+from engine.apiserver.registry.core.pod import POD
+from engine.apiserver.registry.core.secret import SECRET
+from engine.apiserver.registry.core.service import SERVICE
+from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
+from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
+from engine.apiserver.registry.events.event import EVENTS_EVENT
 from engine.apiserver.registry.kind import Kind
 
-KINDS: tuple[Kind, ...] = (CONFIG_MAP, NAMESPACE)
+KINDS: tuple[Kind, ...] = (
+    CONFIG_MAP,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    DEPLOYMENT,
+    REPLICA_SET,
+    EVENTS_EVENT,
+    LEASE,
+    ENDPOINT_SLICE,
+)
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
 _BY_KIND = {(kind.group, kind.version, kind.kind): kind for kind in KINDS}
+_BY_GROUP_RESOURCE = {(kind.group, kind.plural): kind for kind in reversed(KINDS)}
 
 
 def by_resource(group: str, version: str, plural: str) -> Kind | None:
@@ -24,7 +50,7 @@ def by_kind(group: str, version: str, kind: str) -> Kind | None:
 
 def by_group_resource(group: str, plural: str) -> Kind | None:
     """Find a kind whatever its version: the first one served."""
-    return next((kind for kind in KINDS if (kind.group, kind.plural) == (group, plural)), None)
+    return _BY_GROUP_RESOURCE.get((group, plural))
 
 
 def group_versions() -> tuple[tuple[str, str], ...]:

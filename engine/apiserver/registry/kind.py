@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -156,7 +155,7 @@ def _not_held(_obj: Json) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subresource:
     """One path below an object.
 
@@ -182,10 +181,9 @@ class Subresource:
 
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-NO_SUBRESOURCES: Mapping[str, Subresource] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kind:
     """A kind as the API serves it. Every hook has a default that does nothing, so a plain kind is names and columns.
 
@@ -201,7 +199,7 @@ class Kind:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
-    subresources: Mapping[str, Subresource] = field(default_factory=lambda: NO_SUBRESOURCES)
+    subresources: Mapping[str, Subresource] = field(default_factory=dict[str, Subresource])
 
     storage: str = ""
     """Key prefix below /registry, as upstream lays it out; empty: the plural."""

@@ -195,3 +195,12 @@ def put_back_part(new: Json, old: Json, part: str) -> None:
         new.pop(part, None)
     else:
         new[part] = before
+
+
+def put_back_in_metadata(new: Json, old: Json, field: str) -> None:
+    """Make one field of the metadata what it was."""
+    before: Any = old["metadata"].get(field)
+    if before is None:
+        new["metadata"].pop(field, None)
+    else:
+        new["metadata"][field] = before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.kind import Column, Context, Json, Kind, Subresource
-from engine.apiserver.registry.views import Metadata, age, name
+from engine.apiserver.registry.views import AGE, NAME, Metadata
 
 
 class NamespaceStatus(msgspec.Struct, frozen=True):
@@ -29,8 +30,15 @@ def _field_labels(view: NamespaceRow) -> dict[str, str]:
     return {"status.phase": view.status.phase}
 
 
+def _set_defaults(obj: Json) -> None:
+    meta: Json = obj["metadata"]
+    if meta.get("name"):
+        meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta["name"]
+
+
 def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"phase": "Active"}
+    _set_defaults(obj)  # a generated name is only known now
     spec = obj.setdefault("spec", {})
     finalizers = spec.setdefault("finalizers", [])
     if "kubernetes" not in finalizers:
@@ -38,21 +46,8 @@ def _prepare_create(obj: Json, _context: Context) -> None:
 
 
 def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    for part in ("spec", "status"):
-        if part in old:
-            new[part] = old[part]
-        else:
-            new.pop(part, None)
-
-
-def _status_update(new: Json, old: Json, _context: Context) -> None:
-    if "spec" in old:
-        new["spec"] = old["spec"]
-
-
-def _finalize(new: Json, old: Json, _context: Context) -> None:
-    if "status" in old:
-        new["status"] = old["status"]
+    metadata.put_back_part(new, old, "spec")
+    metadata.put_back_part(new, old, "status")
 
 
 def _begin_delete(obj: Json, _context: Context) -> None:
@@ -73,19 +68,21 @@ NAMESPACE = Kind(
     short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=_status_update),
-        "finalize": Subresource(name="finalize", verbs=("update",), prepare=_finalize),
+        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
+        "finalize": Subresource(name="finalize", verbs=("update",), prepare=metadata.keep("status")),
     },
+    name_errors=names.dns_label,
+    set_defaults=_set_defaults,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=_status_update,
+    status_update=metadata.keep("spec"),
     begin_delete=_begin_delete,
     held=_held,
     table_view=NamespaceRow,
     columns=(
-        Column(name="Name", format="name", cell=name),
-        Column(name="Status", cell=_phase),
-        Column(name="Age", cell=age),
+        NAME,
+        Column(name="Status", cell=_phase, description="The status of the namespace"),
+        AGE,
     ),
     field_view=NamespaceRow,
     field_labels=_field_labels,
