@@ -16,7 +16,7 @@ Rank = tuple[bool, int, bool, int, int, float, float, int, float, float, str]
 
 
 def pods_to_delete(pods: Sequence[Pod], related: Iterable[Pod], count: int, now: datetime) -> list[Pod]:
-    """The `count` pods whose loss hurts least. `related`: pods of the controllers with the same owner, these included."""
+    """The `count` pods whose loss hurts least. `related`: pods of the controllers with the same owner, these too."""
     if count >= len(pods):
         return list(pods)
     crowd = Counter(pod.spec.node_name for pod in related if is_active(pod))

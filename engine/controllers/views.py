@@ -12,10 +12,6 @@ from apimachinery.objects.meta import Object, controller_of
 from engine.controllers.controller import Source
 
 
-class View(msgspec.Struct, frozen=True, rename="camel"):
-    """The base of nested views."""
-
-
 class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A condition of any kind; `last_update_time` only Deployments have."""
 
@@ -31,18 +27,18 @@ def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | No
     return next((c for c in conditions if c.type == kind), None)
 
 
-class ContainerPort(View):
+class ContainerPort(msgspec.Struct, frozen=True, rename="camel"):
     container_port: int = 0
     name: str = ""
     protocol: str = "TCP"
 
 
-class Container(View):
+class Container(msgspec.Struct, frozen=True, rename="camel"):
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
 
 
-class Toleration(View):
+class Toleration(msgspec.Struct, frozen=True, rename="camel"):
     key: str = ""
     operator: str = "Equal"
     value: str = ""
@@ -50,7 +46,7 @@ class Toleration(View):
     toleration_seconds: int | None = None
 
 
-class PodSpec(View):
+class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     node_name: str = ""
     hostname: str = ""
     subdomain: str = ""
@@ -59,15 +55,15 @@ class PodSpec(View):
     tolerations: tuple[Toleration, ...] = ()
 
 
-class PodIP(View):
+class PodIP(msgspec.Struct, frozen=True, rename="camel"):
     ip: str = ""
 
 
-class ContainerStatus(View):
+class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
     restart_count: int = 0
 
 
-class PodStatus(View):
+class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = "Pending"
     pod_i_ps: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     pod_ip: str = msgspec.field(default="", name="podIP")
@@ -75,7 +71,7 @@ class PodStatus(View):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Pod(Object):
+class Pod(Object, frozen=True):
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
@@ -104,18 +100,18 @@ class Taint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     time_added: str | None = None
 
 
-class NodeSpec(View):
+class NodeSpec(msgspec.Struct, frozen=True, rename="camel"):
     pod_cidr: str = msgspec.field(default="", name="podCIDR")
     pod_cidrs: tuple[str, ...] = msgspec.field(default=(), name="podCIDRs")
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
 
 
-class NodeStatus(View):
+class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
     conditions: tuple[Condition, ...] = ()
 
 
-class Node(Object):
+class Node(Object, frozen=True):
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
@@ -123,7 +119,7 @@ class Node(Object):
 NODE_SOURCE = Source(resources.NODES, Node)
 
 
-class ReplicaSetSpec(View):
+class ReplicaSetSpec(msgspec.Struct, frozen=True, rename="camel"):
     replicas: int = 1
     min_ready_seconds: int = 0
     selector: dict[str, Any] = {}
@@ -131,7 +127,7 @@ class ReplicaSetSpec(View):
     """As JSON bytes: read only when pods are made or revisions compared."""
 
 
-class ReplicaSetStatus(View):
+class ReplicaSetStatus(msgspec.Struct, frozen=True, rename="camel"):
     replicas: int = 0
     fully_labeled_replicas: int = 0
     ready_replicas: int = 0
@@ -141,7 +137,7 @@ class ReplicaSetStatus(View):
     conditions: tuple[Condition, ...] = ()
 
 
-class ReplicaSet(Object):
+class ReplicaSet(Object, frozen=True):
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
 
@@ -149,16 +145,16 @@ class ReplicaSet(Object):
 REPLICASET_SOURCE = Source(resources.REPLICASETS, ReplicaSet, {"controller": by_controller})
 
 
-class NamespaceSpec(View):
+class NamespaceSpec(msgspec.Struct, frozen=True, rename="camel"):
     finalizers: tuple[str, ...] = ()
 
 
-class NamespaceStatus(View):
+class NamespaceStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = "Active"
     conditions: tuple[Condition, ...] = ()
 
 
-class Namespace(Object):
+class Namespace(Object, frozen=True):
     spec: NamespaceSpec = NamespaceSpec()
     status: NamespaceStatus = NamespaceStatus()
 
