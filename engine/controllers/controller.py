@@ -3,7 +3,7 @@
 The runtime (`engine.runtime`) does the rest: shared caches, a queue of keys, applying plans, retries.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -40,8 +40,8 @@ class Reader(Protocol):
         """The object as the API has it now; None when there is none."""
         ...
 
-    async def live_count(self, resource: Resource, namespace: str) -> int:
-        """How many objects of the kind the namespace holds now."""
+    async def live_list(self, resource: Resource, namespace: str) -> Sequence[Object]:
+        """The objects of the kind that the namespace holds now, names and finalizers only."""
         ...
 
     def resources(self) -> Iterable[Resource]:
@@ -71,6 +71,8 @@ class Controller(Protocol[O]):
     """`plan` is a pure function. `observe` reads; it answers None when there is nothing to do for the key."""
 
     name: str
+    component: str
+    """Who it says it is in the Events it records."""
     watches: tuple[Watch[Any], ...]
 
     async def observe(self, key: str, reader: Reader, moment: Moment) -> O | None: ...

@@ -181,6 +181,7 @@ def _requeue(observed: Observed, active: list[Pod]) -> list[Action]:
 
 class ReplicaSetController:
     name = "replicaset"
+    component = "replicaset-controller"
 
     def __init__(self) -> None:
         self.watches = (

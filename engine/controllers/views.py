@@ -3,12 +3,14 @@
 Add a field here when a controller needs it: each costs memory for every object of the kind.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from apimachinery.objects import resources
 from apimachinery.objects.meta import Object, controller_of
+from apimachinery.objects.taints import Taint, Toleration
 from engine.controllers.controller import Source
 
 
@@ -23,7 +25,7 @@ class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     last_update_time: str | None = None
 
 
-def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+def condition_of(conditions: Iterable[Condition], kind: str) -> Condition | None:
     return next((c for c in conditions if c.type == kind), None)
 
 
@@ -36,14 +38,6 @@ class ContainerPort(msgspec.Struct, frozen=True, rename="camel"):
 class Container(msgspec.Struct, frozen=True, rename="camel"):
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
-
-
-class Toleration(msgspec.Struct, frozen=True, rename="camel"):
-    key: str = ""
-    operator: str = "Equal"
-    value: str = ""
-    effect: str = ""
-    toleration_seconds: int | None = None
 
 
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,7 +59,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = "Pending"
-    pod_i_ps: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     pod_ip: str = msgspec.field(default="", name="podIP")
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
@@ -90,14 +84,15 @@ def _by_node(pod: Pod) -> list[str]:
     return [pod.spec.node_name]
 
 
-POD_SOURCE = Source(resources.PODS, Pod, {"controller": by_controller, "node": _by_node})
+ENDED = "ended"
+"""The value of index `ended` under which all pods stand that will never run again."""
 
 
-class Taint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    key: str
-    effect: str
-    value: str = ""
-    time_added: str | None = None
+def _by_end(pod: Pod) -> list[str]:
+    return [ENDED] if pod.status.phase in ("Succeeded", "Failed") else []
+
+
+POD_SOURCE = Source(resources.PODS, Pod, {"controller": by_controller, "node": _by_node, "ended": _by_end})
 
 
 class NodeSpec(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,8 +102,12 @@ class NodeSpec(msgspec.Struct, frozen=True, rename="camel"):
     unschedulable: bool = False
 
 
+class NodeCondition(Condition, frozen=True, rename="camel", omit_defaults=True):
+    last_heartbeat_time: str | None = None
+
+
 class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[NodeCondition, ...] = ()
 
 
 class Node(Object, frozen=True):

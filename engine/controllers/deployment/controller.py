@@ -14,6 +14,7 @@ from engine.controllers.views import POD_SOURCE, REPLICASET_SOURCE, Pod, Replica
 
 class DeploymentController:
     name = "deployment"
+    component = "deployment-controller"
 
     def __init__(self) -> None:
         self.watches = (
