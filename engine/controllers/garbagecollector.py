@@ -124,10 +124,8 @@ def _refuse(item: Item, owner: OwnerReference) -> Emit:
         api_version=item.resource.api_version, kind=item.resource.kind, namespace=item.namespace, name=item.name,
         uid=item.uid, resource_version=item.resource_version,
     )  # fmt: skip
-    text = (
-        f"ownerRef [{owner.api_version}/{owner.kind}, namespace: {item.namespace}, name: {owner.name}, uid: {owner.uid}] "
-        f'does not exist in namespace "{item.namespace}"'
-    )
+    named = f"{owner.api_version}/{owner.kind}, namespace: {item.namespace}, name: {owner.name}, uid: {owner.uid}"
+    text = f'ownerRef [{named}] does not exist in namespace "{item.namespace}"'
     return Emit(note=Note(about=about, reason="OwnerRefInvalidNamespace", message=text, type="Warning"))
 
 
