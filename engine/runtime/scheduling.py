@@ -75,7 +75,7 @@ class Scheduling:
         self._slots = asyncio.Semaphore(BINDINGS_AT_ONCE)
 
     @property
-    def informers(self) -> tuple[Informer[Pod], Informer[Node]]:
+    def informers(self) -> tuple[Informer[Node], Informer[Pod]]:
         return self._nodes, self._pods
 
     async def run(self) -> None:
@@ -148,18 +148,26 @@ class Scheduling:
                 await self._client.call("POST", path, headers=headers, body=msgspec.json.encode(body))
         except (NotFound, Conflict):
             # Deleted, or bound by somebody else: the watch tells which.
-            self._snapshot.pod_gone(meta.uid)
-            self._queue.add_rate_limited(meta.uid)
+            self._undo(pod)
             return
         except (StatusError, ConnectionFailed) as error:
             log.warning("binding failed; trying again", pod=key(pod), node=machine, error=str(error))
-            self._snapshot.pod_gone(meta.uid)
-            self._queue.add_rate_limited(meta.uid)
+            self._undo(pod)
             return
         self._queue.forget(meta.uid)
         self._unplaced.pop(meta.uid, None)
         text = f"Successfully assigned {key(pod)} to {machine}"
         self._recorder.record(COMPONENT, Note(about=About.of(PODS, pod), reason="Scheduled", message=text))
+
+    def _undo(self, pod: Pod) -> None:
+        """Take back the assumption, unless the pod has a machine by now."""
+        uid = pod.metadata.uid
+        self._snapshot.pod_gone(uid)
+        current = self._pods.get(key(pod))
+        if current is not None and current.metadata.uid == uid and current.spec.node_name:
+            self._snapshot.pod_changed(current, self._shape(current))
+        else:
+            self._queue.add_rate_limited(uid)
 
     async def _explain(self, pod: Pod, outcome: Unplaceable) -> None:
         """Say on the pod why it waits, and remember to try it again when something changes."""
@@ -207,7 +215,8 @@ class Scheduling:
                 # Resized in place.
                 self._snapshot.pod_gone(uid)
                 self._retry_unplaced()
-            self._snapshot.pod_changed(new, self._shape(new))
+            if self._snapshot.machine_of(uid) != new.spec.node_name:
+                self._snapshot.pod_changed(new, self._shape(new))
             self._forget(uid)
         elif self._is_ours(new):
             first = uid not in self._pending

@@ -58,6 +58,10 @@ class Snapshot:
         self._placed[uid] = _Placed(name, shape)
         self._machine(name).add(shape)
 
+    def machine_of(self, uid: str) -> str | None:
+        placed = self._placed.get(uid)
+        return placed.machine if placed is not None else None
+
     def has_placed(self, uid: str) -> bool:
         return uid in self._placed
 
