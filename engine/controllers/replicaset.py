@@ -162,11 +162,11 @@ def _labels_of_template(replica_set: ReplicaSet) -> dict[str, str]:
     return template.metadata.labels
 
 
-class _LabelsOnly(msgspec.Struct):
+class _LabelsOnly(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-class _TemplateLabels(msgspec.Struct):
+class _TemplateLabels(msgspec.Struct, frozen=True):
     metadata: _LabelsOnly = _LabelsOnly()
 
 
