@@ -45,7 +45,7 @@ class Reader(Protocol):
         ...
 
     def resources(self) -> Iterable[Resource]:
-        """All kinds that the API serves, as last discovered; never empty."""
+        """All kinds that the API serves, as last discovered; none before that."""
         ...
 
 

@@ -23,8 +23,8 @@ class Observed:
     namespace: Namespace
     whole: dict[str, Any]
     """The namespace as the API has it now, to be written back by way of `finalize`."""
-    content: Mapping[Resource, int]
-    """How many objects of each kind the namespace holds now; kinds without objects may be left out."""
+    content: Mapping[Resource, int] | None
+    """How many objects of each kind the namespace holds now; None while the kinds are not known yet."""
     finalizers: Mapping[str, int] = field(default_factory=dict[str, int])
     """Finalizers that stand on this content, and on how many objects."""
     now: datetime
@@ -34,6 +34,8 @@ def plan(observed: Observed) -> list[Action]:
     namespace = observed.namespace
     if namespace.metadata.deletion_timestamp is None or FINALIZER not in namespace.spec.finalizers:
         return []
+    if observed.content is None:
+        return [RequeueAfter(seconds=LOOK_AGAIN)]
     remaining = {resource: count for resource, count in observed.content.items() if count}
     status = _status(observed, remaining)
     if not remaining:
@@ -128,7 +130,8 @@ class NamespaceController:
             for obj in objects:
                 for finalizer in obj.metadata.finalizers:
                     finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
-        return Observed(namespace=namespace, whole=whole, content=content, finalizers=finalizers, now=moment.now)
+        known = content if reader.resources() else None
+        return Observed(namespace=namespace, whole=whole, content=known, finalizers=finalizers, now=moment.now)
 
     def plan(self, observed: Observed) -> list[Action]:
         return plan(observed)
