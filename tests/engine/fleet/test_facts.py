@@ -83,5 +83,7 @@ def test_the_probe_tells_the_truth_about_this_computer_and_leaves_nothing(shell:
     assert facts.python_version >= (3, 11)
     assert facts.features["veth"] == facts.features["nft"] == facts.features["overlay"] == "ok"
     assert "containerd" in facts.containerd
-    left = subprocess.run(["find", "/var/lib", "-maxdepth", "2", "-name", ".pilothouse-probe*"], check=True, capture_output=True)
+    left = subprocess.run(
+        ["find", "/var/lib", "-maxdepth", "2", "-name", ".pilothouse-probe*"], check=True, capture_output=True
+    )
     assert left.stdout == b""
