@@ -29,7 +29,7 @@ class Model:
         chains = {name: Chain.of(*rules, hook=self.hooks[name]) for name, rules in self.rules.items()}
         return Table(self.containers, chains, self.elements)
 
-    def _line(self, line: str) -> None:
+    def _line(self, line: str) -> None:  # noqa: C901 - one case for each statement
         verb, kind, _family, _table, *rest = line.split(" ", 4)
         words = rest[0] if rest else ""
         name, _, body = words.partition(" ")
@@ -40,7 +40,9 @@ class Model:
                 self.__init__()
             case ("add", "set" | "map"):
                 self._need(name not in self.containers, f"{name} exists")
-                found = re.fullmatch(r"\{ type ([^;]+);(?: size 65535; flags dynamic,timeout; timeout (\d+)s;)? \}", body)
+                found = re.fullmatch(
+                    r"\{ type ([^;]+);(?: size 65535; flags dynamic,timeout; timeout (\d+)s;)? \}", body
+                )
                 self._need(found is not None and (" : " in found[1]) == (kind == "map"), line)
                 assert found is not None
                 self.containers[name] = Container(found[1], int(found[2] or 0))

@@ -37,7 +37,9 @@ async def name_server(answering: Answering) -> AsyncIterator[tuple[str, int]]:
 
     server = await asyncio.start_server(converse, "127.0.0.1", 0)
     address: tuple[str, int] = server.sockets[0].getsockname()
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Udp(answering), local_addr=address)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: _Udp(answering), local_addr=address
+    )
     async with server:
         try:
             yield address

@@ -121,7 +121,10 @@ async def test_names_outside_fail_when_nobody_answers() -> None:
 async def test_an_external_name_comes_with_where_it_leads() -> None:
     async with name_server(saying("192.0.2.1")) as server:
         raw = await resolver(servers=[server]).later(query("outside.default.svc.cluster.local"), tcp=False)
-    assert [(QTYPE[r.rtype], str(r.rdata)) for r in DNSRecord.parse(raw).rr] == [("CNAME", "Example.com."), ("A", "192.0.2.1")]
+    assert [(QTYPE[r.rtype], str(r.rdata)) for r in DNSRecord.parse(raw).rr] == [
+        ("CNAME", "Example.com."),
+        ("A", "192.0.2.1"),
+    ]
 
 
 async def test_an_external_name_too_long_for_udp_is_fetched_over_tcp() -> None:

@@ -39,7 +39,9 @@ def test_the_root_is_a_name_too() -> None:
         pytest.param(query()[:20], id="cut off"),
         pytest.param(query()[:4] + b"\0\2" + query()[6:], id="two questions"),
         pytest.param(query()[:12] + b"\xc0\x0c\0\1\0\1", id="pointer in the question"),
-        pytest.param(query()[:12] + b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 4 + b"\0\0\1\0\1", id="name too long"),
+        pytest.param(
+            query()[:12] + b"\x3f" + b"a" * 63 + (b"\x3f" + b"a" * 63) * 4 + b"\0\0\1\0\1", id="name too long"
+        ),
     ],
 )
 def test_malformed_questions_are_said_to_be(message: bytes) -> None:
@@ -74,9 +76,10 @@ def test_an_answer_lives_as_long_as_its_shortest_record() -> None:
 
 def test_a_negative_answer_lives_as_its_soa_says() -> None:
 
-
     reply = DNSRecord.parse(query()).reply()
-    reply.add_auth(RR("example.com", QTYPE.SOA, ttl=900, rdata=SOA("ns.example.com", "root.example.com", (1, 2, 3, 4, 60))))
+    reply.add_auth(
+        RR("example.com", QTYPE.SOA, ttl=900, rdata=SOA("ns.example.com", "root.example.com", (1, 2, 3, 4, 60)))
+    )
     assert wire.lifetime(bytes(reply.pack())) == 60
     assert wire.lifetime(bytes(DNSRecord.parse(query()).reply().pack())) == 0
 

@@ -9,7 +9,9 @@ from tests.nodeagent.network.objects import LAYOUT, endpoint, endpoints, http, s
 POSTGRES = [EndpointPort(name="http", port=5432, protocol="TCP")]
 STATE = Snapshot(
     services=(
-        service("web", ports=[http(), ServicePort(port=443, name="https"), ServicePort(port=53, name="d", protocol="UDP")]),
+        service(
+            "web", ports=[http(), ServicePort(port=443, name="https"), ServicePort(port=53, name="d", protocol="UDP")]
+        ),
         service("db", "data", ip="None", ports=[http()]),
         service("empty", "data", ip="None"),
         service("outside", ip="", ports=[], type="ExternalName", external_name="Example.com."),
@@ -28,7 +30,14 @@ STATE = Snapshot(
             namespace="data",
             ports=POSTGRES,
         ),
-        endpoints(endpoint("fd00:42::5", hostname="db-0"), of="db", namespace="data", suffix="v6", address_type="IPv6", ports=POSTGRES),
+        endpoints(
+            endpoint("fd00:42::5", hostname="db-0"),
+            of="db",
+            namespace="data",
+            suffix="v6",
+            address_type="IPv6",
+            ports=POSTGRES,
+        ),
     ),
 )
 
@@ -59,11 +68,15 @@ def data(answer: Answer) -> list[str]:
         pytest.param("web.default.svc.cluster.local", "A", ["10.43.0.50"], id="cluster IP"),
         pytest.param("web.default.svc.cluster.local", "ANY", ["10.43.0.50"], id="any is answered as A"),
         pytest.param("dual.default.svc.cluster.local", "AAAA", ["fd00:43::60"], id="second family"),
-        pytest.param("db.data.svc.cluster.local", "A", ["10.42.1.5", "10.42.2.5", "10.42.2.6"], id="headless, ready only"),
+        pytest.param(
+            "db.data.svc.cluster.local", "A", ["10.42.1.5", "10.42.2.5", "10.42.2.6"], id="headless, ready only"
+        ),
         pytest.param("db.data.svc.cluster.local", "AAAA", ["fd00:42::5"], id="headless in the other family"),
         pytest.param("db-0.db.data.svc.cluster.local", "A", ["10.42.1.5"], id="host name of a stateful pod"),
         pytest.param("10-42-2-6.db.data.svc.cluster.local", "A", ["10.42.2.6"], id="endpoint without a host name"),
-        pytest.param("_http._tcp.web.default.svc.cluster.local", "SRV", ["0 100 80 web.default.svc.cluster.local"], id="SRV"),
+        pytest.param(
+            "_http._tcp.web.default.svc.cluster.local", "SRV", ["0 100 80 web.default.svc.cluster.local"], id="SRV"
+        ),
         pytest.param(
             "_http._tcp.db.data.svc.cluster.local",
             "SRV",
@@ -151,7 +164,12 @@ def test_an_external_name_outside_is_to_be_followed() -> None:
 
 
 def test_external_names_one_behind_the_other_are_all_told() -> None:
-    state = Snapshot(services=(*STATE.services, service("two", ip="", type="ExternalName", external_name="alias.default.svc.cluster.local")))
+    state = Snapshot(
+        services=(
+            *STATE.services,
+            service("two", ip="", type="ExternalName", external_name="alias.default.svc.cluster.local"),
+        )
+    )
     assert data(ask("two.default.svc.cluster.local", of=zone(state))) == [
         "alias.default.svc.cluster.local",
         "web.default.svc.cluster.local",

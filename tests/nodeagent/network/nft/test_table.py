@@ -48,7 +48,9 @@ def test_one_more_endpoint_changes_one_rule() -> None:
 def test_what_somebody_else_put_into_our_table_goes() -> None:
     ours = ruleset([], [], LAYOUT)
     altered = ruleset([], [], LAYOUT)
-    altered.chains["prerouting"] = Chain((*altered.chains["prerouting"].digests, "foreign"), ours.chains["prerouting"].hook)
+    altered.chains["prerouting"] = Chain(
+        (*altered.chains["prerouting"].digests, "foreign"), ours.chains["prerouting"].hook
+    )
     altered.chains["theirs"] = Chain(("foreign",))
     altered.elements["services", "10.43.0.99 . tcp . 1"] = "drop"
     lines = transaction(altered, ours, T).splitlines()

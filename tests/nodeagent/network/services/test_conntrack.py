@@ -6,7 +6,10 @@ from nodeagent.network.services.rules import Frontend
 
 VIP, NODE = ("10.43.0.50", 53), ("192.168.1.10", 30053)
 LIVE, GONE = ("10.42.1.2", 5353), ("10.42.1.3", 5353)
-FRONTENDS = {Frontend(address="10.43.0.50", port=53): frozenset({LIVE}), Frontend(address="", port=30053): frozenset({LIVE})}
+FRONTENDS = {
+    Frontend(address="10.43.0.50", port=53): frozenset({LIVE}),
+    Frontend(address="", port=30053): frozenset({LIVE}),
+}
 
 
 @pytest.mark.parametrize(

@@ -83,5 +83,8 @@ def test_an_endpoint_in_two_slices_counts_once_and_as_ready() -> None:
 
 
 def test_slices_of_other_address_families_are_left_out() -> None:
-    slices = [endpoints(endpoint("fd00::1"), address_type="IPv6"), endpoints(endpoint("a.example"), address_type="FQDN")]
+    slices = [
+        endpoints(endpoint("fd00::1"), address_type="IPv6"),
+        endpoints(endpoint("a.example"), address_type="FQDN"),
+    ]
     assert candidates(http(), slices, "m1") == []

@@ -143,7 +143,6 @@ def test_udp_frontends_know_their_endpoints() -> None:
 @given(clusters())
 def test_every_table_is_one_that_nft_takes(cluster: tuple[list[ServiceView], list[EndpointSliceView]]) -> None:
 
-
     model = Model()
     model.apply(transaction(Table(), ruleset(*cluster, LAYOUT), "ip pilothouse"))
     assert all(rules or name.startswith("refuse") for name, rules in model.rules.items())
