@@ -1,1 +1,0 @@
-"""Deployments: rolling out templates by way of ReplicaSets. Pure, but for `controller`, which reads the caches."""

@@ -1,0 +1,195 @@
+"""The app: one cluster, a stack of screens, themes. `run` is the way in."""
+
+import os
+from collections.abc import Iterable
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from apimachinery.aio.clock import Clock, SystemClock
+from apimachinery.client.kubeconfig import ClusterAccess
+from apimachinery.client.transport import Transport
+from apimachinery.objects.resources import PODS, Resource
+from tui.palette import DEFAULT_DARK, Palette, load_palette
+from tui.screens.base import ClusterScreen
+from tui.screens.navigation import screen_for
+from tui.session import Session
+from tui.target import Target
+
+HISTORY = 30
+
+
+def run(
+    access: ClusterAccess,
+    *,
+    namespace: str | None = None,
+    readonly: bool = False,
+    theme: str | None = None,
+    resource: Resource = PODS,
+) -> None:
+    """Show the cluster until the user quits; blocks. `namespace` "" means all of them."""
+    PilothouseApp(access, namespace=namespace, readonly=readonly, theme=theme, resource=resource).run()
+
+
+class PilothouseApp(App[None]):
+    """`transport` and `clock` are given by tests; otherwise those of the access and the system."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "Pilothouse"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        *,
+        namespace: str | None = None,
+        readonly: bool = False,
+        theme: str | None = None,
+        resource: Resource = PODS,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        palette: Palette | None = None,
+    ) -> None:
+        self.palette = palette or load_palette()
+        super().__init__()
+        self.session = Session(
+            access,
+            transport or access.transport(),
+            clock=clock or SystemClock(),
+            readonly=readonly,
+            on_change=self._tell,
+        )
+        if namespace is not None:
+            self.session.namespace = namespace or None
+        self._first = Target(resource=resource, namespace=self.session.namespace if resource.namespaced else None)
+        self._history: list[Target] = []
+        self._at = -1
+        for one in self.palette.themes.values():
+            self.register_theme(one)
+        wanted = theme or os.environ.get("PILOTHOUSE_THEME") or DEFAULT_DARK
+        self.theme = wanted if wanted in self.palette.themes else DEFAULT_DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        # Textual parses the style sheet against its own theme before ours is chosen.
+        return dict(load_palette_defaults(self.palette))
+
+    def on_mount(self) -> None:
+        self.go_to(self._first)
+        self.run_worker(self.session.learn(), name="discovery")
+        self.run_worker(self.session.pulse.run(), name="pulse")
+        for problem in self.palette.problems:
+            self.notify(problem, severity="warning", title="Theme")
+
+    async def on_unmount(self) -> None:
+        await self.session.close()
+
+    # Conductor
+
+    def open_target(self, target: Target) -> None:
+        self.push_screen(screen_for(target))
+
+    def go_to(self, target: Target) -> None:
+        self._history = [*self._history[: self._at + 1], target][-HISTORY:]
+        self._at = len(self._history) - 1
+        self._root(target)
+
+    def go_back(self) -> None:
+        if self._depth() > 1:
+            self.pop_screen()
+
+    def walk_history(self, step: int) -> None:
+        at = self._at + step
+        if 0 <= at < len(self._history):
+            self._at = at
+            self._root(self._history[at])
+
+    def swap_last(self) -> None:
+        if self._at > 0:
+            self.go_to(self._history[self._at - 1])
+
+    def use_namespace(self, namespace: str | None) -> None:
+        """From now on; a table of a namespaced kind in front is shown anew there."""
+        self.session.namespace = namespace
+        screen = self.screen
+        if not isinstance(screen, ClusterScreen):
+            return
+        root = self._history[self._at] if self._at >= 0 else screen.target
+        if root.resource.namespaced and root.namespace != namespace:
+            self.go_to(Target(resource=root.resource, namespace=namespace, filter=screen.filter_text()))
+
+    def choose_namespace(self) -> None:
+        from tui.widgets.dialogs import PickDialog
+
+        everything = ("", "all namespaces")
+        choices = [everything, *((name, name) for name in self.session.namespaces)]
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.use_namespace(value or None)
+
+        self.push_screen(PickDialog("Namespace", choices, self.session.namespace or ""), chosen)
+        self.run_worker(self.session.learn_namespaces(), group="namespaces", exclusive=True)
+
+    def choose_theme(self) -> None:
+        from tui.screens.themes import ThemeDialog
+
+        self.push_screen(ThemeDialog(self.palette, self.theme))
+
+    # words of the command line
+
+    def action_word(self, word: str) -> None:
+        match word:
+            case "quit":
+                self.exit()
+            case "themes":
+                self.choose_theme()
+            case "help":
+                if isinstance(self.screen, ClusterScreen):
+                    self.screen.action_help()
+            case "journal" | "aliases":
+                from tui.screens.pages import open_page
+
+                open_page(self, self.session, word)
+            case _:
+                pass
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for resource in self.session.aliases.resources():
+            yield SystemCommand(resource.plural, f"Show {resource.kind}", lambda r=resource: self._show(r))
+        yield SystemCommand("Theme", "Choose the colours", self.choose_theme)
+        yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
+        if isinstance(screen, ClusterScreen):
+            yield SystemCommand("Keys", "What the keys do here", screen.action_help)
+        yield SystemCommand("Journal", "What was changed in this session", lambda: self.action_word("journal"))
+        yield SystemCommand("Quit", "Leave Pilothouse", self.exit)
+
+    # below
+
+    def _show(self, resource: Resource) -> None:
+        self.go_to(Target(resource=resource, namespace=self.session.namespace if resource.namespaced else None))
+
+    def _depth(self) -> int:
+        return sum(isinstance(screen, ClusterScreen) for screen in self.screen_stack)
+
+    def _root(self, target: Target) -> None:
+        while self._depth() > 1:
+            self.pop_screen()
+        if self._depth() == 1:
+            self.switch_screen(screen_for(target))
+        else:
+            self.push_screen(screen_for(target))
+
+    def _tell(self) -> None:
+        if self.is_running and isinstance(self.screen, ClusterScreen):
+            self.screen.tell()
+
+
+def load_palette_defaults(palette: Palette) -> dict[str, str]:
+    """Every variable that our style sheet names, so that it can be read under any theme."""
+    theme = palette.themes.get(DEFAULT_DARK) or next(iter(palette.themes.values()))
+    return theme.variables

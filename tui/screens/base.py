@@ -1,0 +1,272 @@
+"""What all screens on the cluster share: header, hints, prompt, the way around, the second's tick."""
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.command import complete_command, parse_command
+from tui.document import Span
+from tui.feeds.state import FeedState, Phase
+from tui.screens.keys import GENERAL_KEYS
+from tui.session import Session
+from tui.target import Target, View
+from tui.tones import Tone
+from tui.widgets.header import Header, HeaderFacts
+from tui.widgets.hints import Hint, HintBar
+from tui.widgets.prompt import Mode, Prompt
+
+
+class Conductor(Protocol):
+    """What screens ask of the app."""
+
+    session: Session
+
+    def open_target(self, target: Target) -> None:
+        """Go deeper: the screen in front stays behind."""
+        ...
+
+    def go_to(self, target: Target) -> None:
+        """Start anew from here; what was open is closed."""
+        ...
+
+    def go_back(self) -> None: ...
+    def walk_history(self, step: int) -> None: ...
+    def swap_last(self) -> None: ...
+    def choose_namespace(self) -> None: ...
+    def choose_theme(self) -> None: ...
+    def use_namespace(self, namespace: str | None) -> None: ...
+
+
+class ClusterScreen(Screen[None]):
+    """Subclasses give the body, `hints`, and what the header says."""
+
+    BINDINGS = [
+        GENERAL_KEYS["command"].binding("command"),
+        GENERAL_KEYS["filter"].binding("filter"),
+        GENERAL_KEYS["help"].binding("help"),
+        GENERAL_KEYS["back"].binding("back"),
+        GENERAL_KEYS["all_namespaces"].binding("all_namespaces"),
+        GENERAL_KEYS["namespace"].binding("namespace"),
+        GENERAL_KEYS["older"].binding("history(-1)"),
+        GENERAL_KEYS["newer"].binding("history(1)"),
+        GENERAL_KEYS["last"].binding("swap_last"),
+        GENERAL_KEYS["reconnect"].binding("reconnect"),
+        GENERAL_KEYS["themes"].binding("themes"),
+    ]
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.target = target
+        self.feed_state = FeedState(phase=Phase.CONNECTING)
+
+    @property
+    def conductor(self) -> Conductor:
+        return cast("Conductor", self.app)
+
+    @property
+    def session(self) -> Session:
+        return self.conductor.session
+
+    # for subclasses
+
+    def body(self) -> Sequence[Widget]:
+        raise NotImplementedError
+
+    def hints(self) -> Sequence[Hint]:
+        raise NotImplementedError
+
+    def notes(self) -> Sequence[Span]:
+        """What stands at the right of the breadcrumb."""
+        return ()
+
+    def main_widget(self) -> Widget:
+        """Has the keys when no prompt is open."""
+        raise NotImplementedError
+
+    def on_filter(self, text: str) -> None:
+        """The filter or search as typed so far."""
+
+    def tick(self) -> None:
+        """Once a second, while on top."""
+
+    def reconnect(self) -> None: ...
+
+    def offers(self, action: str) -> bool:
+        """Whether an action of BINDINGS does anything here: help leaves the others out."""
+        del action
+        return True
+
+    # the frame
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield from self.body()
+        yield Prompt(lambda text: complete_command(text, self.session.aliases, self.session.namespaces))
+        yield HintBar()
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._second)
+        self._revived = self.session.when_revived(self.reconnect)
+        self.main_widget().focus()
+        self.tell()
+
+    def on_unmount(self) -> None:
+        self._revived()
+
+    def on_screen_resume(self) -> None:
+        self.tell()
+
+    def set_state(self, state: FeedState) -> None:
+        self.feed_state = state
+        self.tell()
+
+    def tell(self) -> None:
+        """Bring header and hints up to date."""
+        if not self.is_mounted:
+            return
+        session = self.session
+        access = session.access
+        self.query_one(Header).show(
+            HeaderFacts(
+                context=access.context,
+                server=access.server.removeprefix("https://").removeprefix("http://"),
+                version=session.pulse.version,
+                readonly=session.readonly,
+                status=self.status(),
+                crumbs=self.crumbs(),
+                notes=tuple(self.notes()),
+            )
+        )
+        self.query_one(HintBar).show(self.hints())
+
+    def status(self) -> Span:
+        """How the data on the screen fares, in a phrase."""
+        state, now = self.feed_state, self.session.clock.monotonic()
+        if self.session.reachable is False and state.phase is Phase.LIVE:
+            return (f"◌ stale {max(0, now - self.session.last_sign):.0f} s", Tone.WARN)
+        match state.phase:
+            case Phase.LIVE:
+                return ("● live", Tone.OK)
+            case Phase.LOADING:
+                return (f"◌ loading {state.loaded:,}" if state.loaded else "◌ loading", Tone.INFO)
+            case Phase.STALE:
+                retry = max(0, state.retry_at - now)
+                return (f"◌ stale {max(0, now - state.since):.0f} s · retry in {retry:.0f} s", Tone.WARN)
+            case Phase.REFUSED:
+                return (f"✕ {state.code}", Tone.BAD)
+            case Phase.CONNECTING:
+                return ("◌ unreachable", Tone.BAD) if state.detail else ("◌ connecting", Tone.INFO)
+
+    def crumbs(self) -> tuple[str, ...]:
+        stack = [screen for screen in self.app.screen_stack if isinstance(screen, ClusterScreen)]
+        if self not in stack:
+            stack = [self]
+        crumbs: list[str] = []
+        for screen in stack[: stack.index(self) + 1]:
+            crumbs.extend(screen.own_crumbs(first=not crumbs))
+        return tuple(crumbs)
+
+    def own_crumbs(self, *, first: bool) -> list[str]:
+        target = self.target
+        if first:
+            scope = (target.namespace or "all namespaces") if target.resource.namespaced else "cluster"
+            return [scope, target.crumb]
+        if target.view is View.TABLE:
+            return [target.title, target.resource.plural] if target.title else [target.resource.plural]
+        return [target.title or target.view.value]
+
+    def _second(self) -> None:
+        if self.is_current:
+            self.tick()
+            self.tell()
+
+    # keys
+
+    def action_command(self) -> None:
+        self.query_one(Prompt).open(Mode.COMMAND)
+
+    def action_filter(self) -> None:
+        self.query_one(Prompt).open(Mode.FILTER, self.filter_text())
+
+    def filter_text(self) -> str:
+        return ""
+
+    def action_back(self) -> None:
+        if self.filter_text():
+            self.on_filter("")
+        else:
+            self.conductor.go_back()
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self))
+
+    def action_all_namespaces(self) -> None:
+        self.conductor.use_namespace(None)
+
+    def action_namespace(self) -> None:
+        self.conductor.choose_namespace()
+
+    def action_themes(self) -> None:
+        self.conductor.choose_theme()
+
+    def action_history(self, step: int) -> None:
+        self.conductor.walk_history(step)
+
+    def action_swap_last(self) -> None:
+        self.conductor.swap_last()
+
+    def action_reconnect(self) -> None:
+        self.reconnect()
+
+    # the prompt
+
+    def on_prompt_changed(self, event: Prompt.Changed) -> None:
+        self.on_filter(event.text)
+
+    def on_prompt_left(self) -> None:
+        prompt = self.query_one(Prompt)
+        if prompt.mode is Mode.FILTER:
+            self.on_filter("")
+        self._close_prompt()
+
+    def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
+        if event.mode is Mode.FILTER:
+            self._close_prompt()
+            return
+        self._run_command(event.text)
+
+    def _close_prompt(self) -> None:
+        self.query_one(Prompt).close()
+        self.main_widget().focus()
+        self.tell()
+
+    def _run_command(self, text: str) -> None:
+        if not text.strip():
+            self._close_prompt()
+            return
+        command = parse_command(text, self.session.aliases)
+        if command.error:
+            offered = complete_command(text, self.session.aliases, self.session.namespaces)
+            if offered and " " not in text.strip():
+                command = parse_command(offered[0], self.session.aliases)
+        if command.error:
+            self.query_one(Prompt).note(command.error)
+            return
+        self._close_prompt()
+        if command.word:
+            self.app.call_later(self.app.run_action, f"word('{command.word}')")
+        elif command.resource is not None:
+            namespace = self.session.namespace if command.namespace is None else (command.namespace or None)
+            self.conductor.go_to(
+                Target(
+                    resource=command.resource,
+                    namespace=namespace if command.resource.namespaced else None,
+                    filter=command.filter,
+                    label_selector=command.label_selector,
+                )
+            )

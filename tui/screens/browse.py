@@ -1,0 +1,251 @@
+"""The table of one kind: live, filtered as typed, the start of every way."""
+
+from collections.abc import Sequence
+
+from textual.widget import Widget
+
+from apimachinery.objects.resources import Resource
+from tui.document import EMPTY, Line, Span
+from tui.feeds.state import FeedState, Phase
+from tui.feeds.tables import TableFeed
+from tui.kinds.catalog import lens_for
+from tui.kinds.lens import Action, Lens
+from tui.rows import Row
+from tui.screens import acting
+from tui.screens.base import ClusterScreen
+from tui.screens.keys import ACTION_KEYS
+from tui.target import Target, View
+from tui.tones import Tone
+from tui.widgets.filterexpr import parse_filter
+from tui.widgets.hints import Hint
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import VirtualTable
+
+FRAME = 0.08
+"""Seconds between repaints while changes pour in."""
+
+
+class BrowseScreen(ClusterScreen):
+    BINDINGS = [key.binding(f"act('{action.value}')") for action, key in ACTION_KEYS.items()]
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.lens: Lens = lens_for(target.resource)
+        self._filter = target.filter
+        self._last_flush = 0.0
+        self._flush_waits = False
+        self._settled = False
+
+    # body
+
+    def body(self) -> Sequence[Widget]:
+        self.lens = lens_for(self.session.aliases.refined(self.target.resource))
+        self.table = VirtualTable(now=self.session.now, tone=self.lens.tone)
+        return [self.table]
+
+    def main_widget(self) -> Widget:
+        return self.table
+
+    def on_mount(self) -> None:
+        target = self.target
+        self.feed = TableFeed(
+            self.session.transport,
+            target.resource.path(target.namespace),
+            clock=self.session.clock,
+            label_selector=target.label_selector,
+            field_selector=target.field_selector,
+            with_namespace=target.resource.namespaced and target.namespace is None,
+            on_pending=self._pending,
+            on_state=self._state_changed,
+        )
+        self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
+        super().on_mount()
+        self._show_placeholder()
+
+    def reconnect(self) -> None:
+        self.feed.reconnect_now()
+
+    # from the feed
+
+    def _pending(self) -> None:
+        if self._flush_waits:
+            return
+        self._flush_waits = True
+        wait = self._last_flush + FRAME - self._loop_time()
+        if wait <= 0:
+            self.call_later(self._flush)
+        else:
+            self.set_timer(wait, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_waits = False
+        self._last_flush = self._loop_time()
+        batch = self.feed.take()
+        if batch is None:
+            return
+        if batch.columns is not None:
+            self.table.set_columns(batch.columns)
+            self._first_sort()
+            if self._filter:
+                self.table.set_filter(parse_filter(self._filter, batch.columns))
+        self.table.apply(batch.upserts, batch.removed, first=not self._settled)
+        self._settled = self.feed.state.phase is Phase.LIVE
+        self._show_placeholder()
+        self.tell()
+
+    def _loop_time(self) -> float:
+        import time
+
+        return time.monotonic()
+
+    def _first_sort(self) -> None:
+        if self.lens.sort is None:
+            return
+        name, descending = self.lens.sort
+        for index, column in enumerate(self.table.model.columns):
+            if column.name == name:
+                self.table.sort_by(index, descending=descending)
+
+    def _state_changed(self, state: FeedState) -> None:
+        self.set_state(state)
+        self.table.set_class(state.phase is Phase.STALE, "-stale")
+        self._show_placeholder()
+
+    # what is said
+
+    def _show_placeholder(self) -> None:
+        if not len(self.table.model):
+            self.table.show_placeholder(self._placeholder())
+
+    def _placeholder(self) -> list[Line]:
+        state, kind = self.feed_state, self.target.resource.plural
+        if self.table.model.total and self._filter:
+            return [
+                ((f"None of {self.table.model.total:,} {kind} match ", Tone.MUTED), (self._filter, Tone.ACCENT)),
+                EMPTY,
+                (("Esc", Tone.KEY), (" clears the filter", Tone.FAINT)),
+            ]
+        match state.phase:
+            case Phase.LIVE:
+                return self._nothing_here(kind)
+            case Phase.REFUSED:
+                return [*_said(state), EMPTY, (("^r", Tone.KEY), (" tries again", Tone.FAINT))]
+            case Phase.CONNECTING if state.detail:
+                return [
+                    (("Cannot reach the cluster", Tone.BAD),),
+                    ((state.detail, Tone.MUTED),),
+                    EMPTY,
+                    (("Trying again by itself; ", Tone.FAINT), ("^r", Tone.KEY), (" tries now", Tone.FAINT)),
+                ]
+            case _:
+                return [((f"Loading {kind} …", Tone.MUTED),)]
+
+    def _nothing_here(self, kind: str) -> list[Line]:
+        target = self.target
+        where = f" in {target.namespace}" if target.namespace else ""
+        of = f" of {target.title}" if target.title else ""
+        lines: list[Line] = [((f"No {kind}{of}{where}", Tone.MUTED),)]
+        if target.namespace and not target.scoped:
+            lines += [
+                EMPTY,
+                (
+                    ("0", Tone.KEY),
+                    (" shows all namespaces   ", Tone.FAINT),
+                    ("n", Tone.KEY),
+                    (" chooses one", Tone.FAINT),
+                ),
+            ]
+        return lines
+
+    def notes(self) -> Sequence[Span]:
+        model, table = self.table.model, self.table
+        notes: list[Span] = []
+        if table.marked:
+            notes += [(f"{len(table.marked)} marked", Tone.ACCENT), ("  ", Tone.MUTED)]
+        if table.lost:
+            notes += [("the chosen row is gone", Tone.WARN), ("  ", Tone.MUTED)]
+        if self._filter:
+            notes += [(f"/{self._filter}", Tone.ACCENT), (f"  {len(model):,} of {model.total:,}", Tone.MUTED)]
+        else:
+            notes.append((counted(model.total, self.target.resource), Tone.MUTED))
+        return notes
+
+    def hints(self) -> Sequence[Hint]:
+        hints = [Hint("⏎", self.lens.enter_word, "enter")]
+        for action, key in ACTION_KEYS.items():
+            quiet = action in (Action.COPY, Action.PREVIOUS)
+            if action in self.lens.actions and not quiet and not (self.session.readonly and action in acting.WRITES):
+                hints.append(Hint(key.label, key.word, f"act('{action.value}')"))
+        return [*hints, Hint("/", "filter", "filter"), Hint(":", "go to", "command"), Hint("?", "help", "help")]
+
+    def offers(self, action: str) -> bool:
+        return any(action == f"act('{one.value}')" for one in self.lens.actions)
+
+    def filter_text(self) -> str:
+        return self._filter
+
+    def on_filter(self, text: str) -> None:
+        self._filter = text.strip()
+        wanted = parse_filter(text, self.table.model.columns)
+        self.table.set_filter(wanted)
+        prompt = self.query_one(Prompt)
+        if prompt.opened:
+            prompt.note(wanted.error or f"{len(self.table.model):,} of {self.table.model.total:,}")
+        self._show_placeholder()
+        self.tell()
+
+    def tick(self) -> None:
+        if self.table.has_ages():
+            self.table.refresh()
+
+    # what is done
+
+    def on_virtual_table_activated(self, event: VirtualTable.Activated) -> None:
+        self.run_worker(self._enter(event.row), group="enter", exclusive=True)
+
+    def on_virtual_table_rearranged(self) -> None:
+        self.tell()
+
+    def action_enter(self) -> None:
+        self.table.action_activate()
+
+    async def _enter(self, row: Row) -> None:
+        target = await acting.drill_target(self, self.lens, row)
+        if target is not None:
+            if target.view is View.TABLE and self.lens.resource.plural == "namespaces":
+                self.conductor.use_namespace(row.name)
+                self.conductor.go_to(target)
+            else:
+                self.conductor.open_target(target)
+
+    def action_act(self, name: str) -> None:
+        action = Action(name)
+        if action not in self.lens.actions:
+            return
+        rows = self.table.chosen()
+        if not rows:
+            self.notify(
+                "The row under the cursor is gone; move to choose another." if self.table.lost else "No row is chosen."
+            )
+            return
+        self.run_worker(acting.act(self, self.lens, action, rows), group="act", exclusive=True)
+
+
+def counted(count: int, resource: Resource) -> str:
+    """`1 pod`, `7 pods`."""
+    return f"{count:,} {resource.singular or resource.kind.lower() if count == 1 else resource.plural}"
+
+
+def _said(state: FeedState) -> list[Line]:
+    headline = {
+        401: "The server does not know who you are",
+        403: "You may not see this",
+        404: "The server does not have this kind",
+    }.get(state.code, "The server refused")
+    words, lines, line = state.detail.split(), [], ""
+    for word in words:
+        if len(line) + len(word) > 68:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    return [((headline, Tone.BAD),), *(((text, Tone.MUTED),) for text in [*lines, line] if text)]

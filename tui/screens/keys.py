@@ -1,0 +1,65 @@
+"""The keys, once: one key means one thing on every screen. Bindings, hints and help are made from these."""
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from tui.kinds.lens import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`keys` as Textual names them, `label` as people read it, `word` for the hint bar, `help` for the help page."""
+
+    keys: str
+    label: str
+    word: str
+    help: str
+
+    def binding(self, action: str) -> Binding:
+        return Binding(self.keys, action, self.help, show=False, key_display=self.label)
+
+
+ACTION_KEYS: dict[Action, Key] = {
+    Action.LOGS: Key("l", "l", "logs", "Follow the logs of the pod, or of all pods it stands for"),
+    Action.PREVIOUS: Key("p", "p", "previous", "Logs of the containers' previous run"),
+    Action.SHELL: Key("s", "s", "shell", "Open a shell in a container"),
+    Action.ROLLOUT: Key("R", "R", "rollout", "Rollout: progress, history, diff, undo, pause"),
+    Action.RESTART: Key("r", "r", "restart", "Restart: replace all pods, a few at a time"),
+    Action.SCALE: Key("S", "S", "scale", "Scale to another number of replicas"),
+    Action.IMAGE: Key("i", "i", "image", "Set the image of a container"),
+    Action.DESCRIBE: Key("d", "d", "describe", "Describe: state, conditions, events, live"),
+    Action.YAML: Key("y", "y", "yaml", "The object as YAML, live"),
+    Action.USE: Key("u", "u", "use", "Use this namespace from now on"),
+    Action.COPY: Key("c", "c", "copy", "Copy the name"),
+    Action.DELETE: Key("ctrl+d", "^d", "delete", "Delete what is marked, or the row under the cursor"),
+}
+
+GENERAL_KEYS: dict[str, Key] = {
+    "command": Key("colon", ":", "go to", "Go to any kind: `:deploy`, `:po kube-system`, `:svc /web`"),
+    "filter": Key("slash", "/", "filter", "Filter or search as you type: text, regex, !not, column:text, -l a=b"),
+    "help": Key("question_mark", "?", "help", "This page"),
+    "back": Key("escape,q", "Esc", "back", "Back to where you came from"),
+    "all_namespaces": Key("0", "0", "all ns", "All namespaces"),
+    "namespace": Key("n", "n", "namespace", "Choose the namespace"),
+    "older": Key("left_square_bracket", "[", "older", "The view before this one"),
+    "newer": Key("right_square_bracket", "]", "newer", "The view after this one"),
+    "last": Key("minus", "-", "last", "Swap with the last view"),
+    "reconnect": Key("ctrl+r", "^r", "reconnect", "Reconnect and load anew, now"),
+    "themes": Key("T", "T", "theme", "Choose the colours"),
+}
+
+TABLE_HELP: tuple[tuple[str, str], ...] = (
+    ("↑ ↓  j k", "Move"),
+    ("PgUp PgDn  ^b ^f", "Page"),
+    ("g G  Home End", "First, last"),
+    ("← →", "Scroll sideways"),
+    ("Enter", "Go into the row"),
+    ("Space", "Mark; actions then take all marked rows"),
+    ("^Space  ^\\", "Mark up to here; clear marks"),
+    ("Shift-← Shift-→", "Sort by the next column"),
+    ("N  A  O", "Sort by name, by age; reverse"),
+    ("^w", "Wide: more columns"),
+    ("^p", "Command palette"),
+    ("^c", "Quit"),
+)

@@ -1,0 +1,40 @@
+"""Where the person can go: a view of one scope. What drill-downs, commands and the history are made of. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from apimachinery.objects.resources import Resource
+
+
+class View(StrEnum):
+    TABLE = "table"
+    CONTAINERS = "containers"
+    DESCRIBE = "describe"
+    YAML = "yaml"
+    LOGS = "logs"
+    ROLLOUT = "rollout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """`namespace` None means all of them (or a kind without). `title` is the crumb; empty means the kind's name."""
+
+    resource: Resource
+    view: View = View.TABLE
+    namespace: str | None = None
+    name: str = ""
+    container: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    filter: str = ""
+    title: str = ""
+    previous: bool = False
+
+    @property
+    def crumb(self) -> str:
+        return self.title or self.resource.plural
+
+    @property
+    def scoped(self) -> bool:
+        """Shows a part of its kind that belongs to something, not the kind as such."""
+        return bool(self.label_selector or self.field_selector or self.name)

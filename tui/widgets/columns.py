@@ -1,0 +1,46 @@
+"""How the columns of a table share the width of the screen. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+GAP = 2
+NARROWEST = 10
+"""A column is never squeezed below this; what then still does not fit is reached by scrolling sideways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A visible column: its index in the Table, where it starts, how wide it is."""
+
+    index: int
+    start: int
+    width: int
+
+
+def place(wanted: Sequence[tuple[int, int]], available: int, *, gap: int = GAP) -> list[Placed]:
+    """Places (index, wanted width) from left to right; the widest give way first when they do not fit."""
+    widths = [width for _, width in wanted]
+    excess = sum(widths) + gap * max(0, len(widths) - 1) - available
+    while excess > 0:
+        widest = max(widths, default=0)
+        if widest <= NARROWEST:
+            break
+        second = max((width for width in widths if width < widest), default=NARROWEST)
+        at = [i for i, width in enumerate(widths) if width == widest]
+        cut = min(excess, (widest - max(second, NARROWEST)) * len(at))
+        if cut <= 0:
+            break
+        each, rest = divmod(cut, len(at))
+        for number, i in enumerate(at):
+            widths[i] -= each + (1 if number < rest else 0)
+        excess -= cut
+    placed: list[Placed] = []
+    start = 0
+    for (index, _), width in zip(wanted, widths, strict=True):
+        placed.append(Placed(index, start, width))
+        start += width + gap
+    return placed
+
+
+def total_width(placed: Sequence[Placed]) -> int:
+    return placed[-1].start + placed[-1].width if placed else 0

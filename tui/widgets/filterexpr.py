@@ -1,0 +1,97 @@
+"""What a person types after `/`: words, regular expressions, `!not`, `column:word`, `-l labels`. Pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from apimachinery.objects.selectors import Selector, parse_label_selector
+from tui.rows import Column, Row
+
+_REGEX_SIGNS = frozenset("^$*+?[](){}|\\")
+
+Shown = Callable[[Row], Sequence[str]]
+"""The texts of a row's cells as they stand on the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word: must be found (or, `inverse`, must not) in any cell, or in the one at `column`."""
+
+    text: str
+    pattern: re.Pattern[str] | None = None
+    inverse: bool = False
+    column: int | None = None
+
+    def matches(self, haystack: str, cells: Sequence[str]) -> bool:
+        where = haystack if self.column is None else (cells[self.column].lower() if self.column < len(cells) else "")
+        found = self.pattern.search(where) is not None if self.pattern else self.text in where
+        return found is not self.inverse
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All terms and the label selector must hold. `error` says what could not be understood."""
+
+    terms: tuple[Term, ...] = ()
+    labels: Selector | None = None
+    error: str = ""
+
+    @property
+    def everything(self) -> bool:
+        return not self.terms and self.labels is None
+
+    def matches(self, row: Row, haystack: str, cells: Sequence[str]) -> bool:
+        """`haystack` is the lower-cased text of all cells, joined."""
+        if self.labels is not None and not self.labels.matches(row.labels):
+            return False
+        return all(term.matches(haystack, cells) for term in self.terms)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where the terms are found in `text`: for highlighting."""
+        lowered = text.lower()
+        found: list[tuple[int, int]] = []
+        for term in self.terms:
+            if term.inverse or not term.text:
+                continue
+            pattern = term.pattern or re.compile(re.escape(term.text))
+            found += [match.span() for match in pattern.finditer(lowered) if match.end() > match.start()]
+        return sorted(found)
+
+
+def parse_filter(text: str, columns: Sequence[Column] = ()) -> Filter:
+    """Never raises: half-typed text must not disturb; what is wrong stands in `error`."""
+    words = text.split()
+    labels, error = None, ""
+    if "-l" in words:
+        at = words.index("-l")
+        try:
+            selector = parse_label_selector(" ".join(words[at + 1 :]))
+            labels = None if selector.everything else selector
+        except ValueError as problem:
+            error = f"labels: {problem}"
+        words = words[:at]
+    names = {column.name.lower().replace(" ", "-"): index for index, column in enumerate(columns)}
+    terms: list[Term] = []
+    for word in words:
+        term, problem = _term(word.lower(), names)
+        error = error or problem
+        if term is not None:
+            terms.append(term)
+    return Filter(tuple(terms), labels, error)
+
+
+def _term(word: str, names: dict[str, int]) -> tuple[Term | None, str]:
+    inverse = word.startswith("!")
+    word = word[1:] if inverse else word
+    column = None
+    prefix, colon, rest = word.partition(":")
+    if colon and prefix in names:
+        column, word = names[prefix], rest
+    if not word:
+        return None, ""
+    if not _REGEX_SIGNS.intersection(word):
+        return Term(word, None, inverse, column), ""
+    try:
+        return Term(word, re.compile(word), inverse, column), ""
+    except re.error as problem:
+        return Term(word, None, inverse, column), f"regular expression: {problem}"
