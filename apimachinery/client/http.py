@@ -147,7 +147,10 @@ class HttpTransport:
                 autoping=True,
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise StatusError.from_status({"message": error.message}, error.status) from error
+            # A refused handshake comes without its body; a plain request to the same place tells the reason.
+            answer = await self.request("GET", path, query=query, headers=headers)
+            told = answer.body if answer.status == error.status else {"message": error.message}
+            raise StatusError.from_status(told, error.status) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._failed(error) from error
         return _AiohttpWebSocket(socket)
