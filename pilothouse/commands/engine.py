@@ -28,23 +28,35 @@ def engine() -> None:
     """Run and steer the local engine, the control plane of your machines."""
 
 
+def listen_address(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means all, as everywhere
+
+
 @engine.command()
 @click.option("--data-dir", "own_dir", type=click.Path(path_type=Path), help="Where the engine keeps all it owns.")
-@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT",
+@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, callback=listen_address, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
 @click.option("--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects live.")
 @click.pass_obj
 def run(
-    data_dir: Path, own_dir: Path | None, listen: str, kubeconfig_out: Path | None, store: Literal["sqlite", "etcd"]
+    data_dir: Path,
+    own_dir: Path | None,
+    listen: tuple[str, int],
+    kubeconfig_out: Path | None,
+    store: Literal["sqlite", "etcd"],
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
+    from engine import main as engine_main
     from engine.config import EngineConfig
 
-    from engine import main as engine_main
-
-    config = EngineConfig(data_dir=own_dir or data_dir, listen=listen, kubeconfig_out=kubeconfig_out, store=store)
-    engine_main.main(config)
+    host, port = listen
+    engine_main.main(
+        EngineConfig(data_dir=own_dir or data_dir, host=host, port=port, kubeconfig_out=kubeconfig_out, store=store)
+    )
 
 
 @engine.command()
