@@ -73,11 +73,10 @@ def cli(ctx: click.Context, data_dir: Path, **options: Any) -> None:
 def main() -> None:
     """Run the command; a failure prints one line with its reason and exits 1 (2 for wrong usage)."""
     try:
-        cli(standalone_mode=False)
+        # Without standalone mode click hands back the code of an Exit instead of raising it.
+        sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -64,11 +64,8 @@ async def measure() -> list[Figure]:
 
 async def _idle(server: EngineProcess, client: Client) -> list[Figure]:
     started = time.perf_counter()
-    while True:
-        try:
-            await client.get(SERVICEACCOUNTS, "default", "default")
-            break
-        except NotFound:
+    async with asyncio.timeout(20):
+        while not await _exists(client):
             await asyncio.sleep(0.01)
     usable = server.seconds_to_ready + time.perf_counter() - started
     await asyncio.sleep(5)
@@ -80,6 +77,14 @@ async def _idle(server: EngineProcess, client: Client) -> list[Figure]:
         Figure("memory idle", f"{server.memory_mb():.0f} MB", "< 80 MB"),
         Figure("idle CPU a minute", f"{idle:.2f} s", "< 0.3 s"),
     ]
+
+
+async def _exists(client: Client) -> bool:
+    try:
+        await client.get(SERVICEACCOUNTS, "default", "default")
+    except NotFound:
+        return False
+    return True
 
 
 async def _loaded(

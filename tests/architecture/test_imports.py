@@ -15,10 +15,14 @@ def loaded_by(module: str) -> set[str]:
 @pytest.mark.parametrize(
     ("program", "never"),
     [
-        pytest.param("nodeagent.main", {"textual", "rich", "asyncssh", "engine", "tui", "kubernetes_validate"}, id="agent"),
+        pytest.param(
+            "nodeagent.main", {"textual", "rich", "asyncssh", "engine", "tui", "kubernetes_validate"}, id="agent"
+        ),
         pytest.param("tui.app", {"engine", "nodeagent", "asyncssh", "grpc", "kubernetes_validate"}, id="tui"),
         pytest.param("engine.main", {"textual", "nodeagent", "tui", "grpc"}, id="engine"),
-        pytest.param("pilothouse.main", {"textual", "engine", "tui", "asyncssh", "aiohttp"}, id="command before its subcommand"),
+        pytest.param(
+            "pilothouse.main", {"textual", "engine", "tui", "asyncssh", "aiohttp"}, id="command before its subcommand"
+        ),
     ],
 )
 def test_program_loads_only_what_it_needs(program: str, never: set[str]):
