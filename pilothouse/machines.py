@@ -129,7 +129,7 @@ def on_each(
 
     asyncio.run(run())
     if len(names) == 1 and failures:
-        raise click.ClickException(next(iter(failures.values())))
+        raise click.ClickException(": ".join(next(iter(failures.items()))))
     if failures:
         reasons = "".join(f"\n  {machine}: {reason}" for machine, reason in failures.items())
         raise click.ClickException(f"{len(failures)} of {len(names)} machines {failed}:{reasons}")

@@ -29,8 +29,8 @@ class MachineProgress:
     def __init__(self, machines: list[str], console: Console) -> None:
         self._console = console
         self._rows = {machine: _Row() for machine in machines}
-        self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8, transient=False)
         self._spinner = Spinner("dots")
+        self._live = Live(get_renderable=self._table, console=console, refresh_per_second=8, transient=False)
 
     @contextmanager
     def shown(self) -> Generator[None]:

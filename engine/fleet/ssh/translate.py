@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -54,7 +55,9 @@ def translated(where: str, client: HostKeyPolicy | None = None) -> Generator[Non
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio puts its own words into the error's text
+    return getattr(error, "reason", None) or str(error)
 
 
 def _host_key_error(where: str, client: HostKeyPolicy | None, error: asyncssh.Error) -> FleetError:
