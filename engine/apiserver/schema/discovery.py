@@ -1,0 +1,146 @@
+"""Which groups, versions and resources there are: the discovery documents, per group and aggregated.
+
+Shapes: k8s.io/apimachinery meta/v1 (APIVersions, APIGroup, APIResourceList) and apidiscovery.k8s.io/v2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.apiserver.registry.catalog import KINDS, group_versions
+from engine.apiserver.registry.kind import Kind, Subresource
+
+Json = dict[str, Any]
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def groups() -> tuple[str, ...]:
+    """The named groups served, in the order of discovery."""
+    return tuple(dict.fromkeys(group for group, _ in group_versions() if group))
+
+
+def kinds_of(group: str, version: str) -> list[Kind]:
+    """The kinds of one group and version, by their plurals."""
+    return sorted((kind for kind in KINDS if (kind.group, kind.version) == (group, version)), key=lambda k: k.plural)
+
+
+def api_versions(address: str) -> Json:
+    """/api: the versions of the core group. `address` is where the client reached us."""
+    return {
+        "kind": "APIVersions",
+        "versions": [version for group, version in group_versions() if not group],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    }
+
+
+def group_list() -> Json:
+    """/apis: all named groups."""
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in groups()]}
+
+
+def api_group(name: str) -> Json:
+    """/apis/GROUP."""
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+
+
+def _group(name: str) -> Json:
+    versions = [
+        {"groupVersion": f"{name}/{version}", "version": version}
+        for group, version in group_versions()
+        if group == name
+    ]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def resource_list(group: str, version: str) -> Json:
+    """/api/v1 and /apis/GROUP/VERSION."""
+    resources: list[Json] = []
+    for kind in kinds_of(group, version):
+        resources.append(_resource(kind))
+        resources += (_subresource(kind, sub) for _, sub in sorted(kind.subresources.items()))
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": resources,
+    }
+
+
+def _resource(kind: Kind) -> Json:
+    entry: Json = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    return entry
+
+
+def _subresource(kind: Kind, sub: Subresource) -> Json:
+    group, version, name = response_kind(kind, sub)
+    entry: Json = {
+        "name": f"{kind.plural}/{sub.name}",
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": name,
+        "verbs": list(sub.verbs),
+    }
+    if (group, version) != (kind.group, kind.version):
+        entry["group"], entry["version"] = group, version
+    return entry
+
+
+def response_kind(kind: Kind, sub: Subresource) -> tuple[str, str, str]:
+    """(group, version, kind) of what a subresource answers with."""
+    group = kind.group if sub.group is None else sub.group
+    return group, sub.version or kind.version, sub.kind or kind.kind
+
+
+def aggregated(*, core: bool) -> Json:
+    """All resources in one document: those of /api (`core`) or of /apis."""
+    items: list[Json] = []
+    for group in ("",) if core else groups():
+        versions = [_aggregated_version(group, version) for name, version in group_versions() if name == group]
+        metadata: Json = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
+        items.append({"metadata": metadata, "versions": versions})
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def _aggregated_version(group: str, version: str) -> Json:
+    resources = [_aggregated_resource(kind) for kind in kinds_of(group, version)]
+    return {"version": version, "resources": resources, "freshness": "Current"}
+
+
+def _aggregated_resource(kind: Kind) -> Json:
+    entry: Json = {
+        "resource": kind.plural,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    if kind.subresources:
+        entry["subresources"] = [
+            {
+                "subresource": sub.name,
+                "responseKind": dict(zip(("group", "version", "kind"), response_kind(kind, sub), strict=True)),
+                "verbs": list(sub.verbs),
+            }
+            for _, sub in sorted(kind.subresources.items())
+        ]
+    return entry
