@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from apimachinery.objects.errors import StatusError
 from engine.apiserver.request import Answer, Request, Response, json_response, text_response
+from engine.apiserver.schema import documents
 
 VERSION = {
     "major": "1",
@@ -62,5 +63,10 @@ class Documents:
         return text_response("ok")
 
     def _discovery(self, request: Request) -> Response | None:
-        _ = request
-        return None
+        found = documents.find(request.path, request.header("accept"), request.header("host"))
+        if found is None:
+            return None
+        headers = {"ETag": found.etag, "Vary": found.vary}
+        if request.header("if-none-match") == found.etag:
+            return Response(304, b"", found.content_type, headers)
+        return Response(200, found.body, found.content_type, headers)

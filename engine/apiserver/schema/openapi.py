@@ -26,20 +26,21 @@ _REFERENCE = "#/$defs/"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _INFO = {"title": "Kubernetes", "version": VERSION}
-# JSON schema words that the package added and OpenAPI documents of Kubernetes do not have.
-_DROPPED = frozenset({"enum", "additionalProperties"})
+# The package lists the values of these two; Kubernetes' own documents do not.
+_TYPE_META = frozenset({"apiVersion", "kind"})
 
 
 @cache
 def index() -> bytes:
-    """/openapi/v3: where the documents are. The hash in an address changes with the document, so clients may keep it."""
+    """/openapi/v3: where the documents are; the address of one changes with it, so that clients may keep it."""
     paths = {
-        path: {
-            "serverRelativeURL": f"/openapi/v3/{path}?hash={hashlib.sha512(document_v3(path) or b'').hexdigest().upper()}"
-        }
-        for path in map(_path, group_versions())
+        path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path)}"} for path in map(_path, group_versions())
     }
     return msgspec.json.encode({"paths": paths})
+
+
+def _hash(path: str) -> str:
+    return hashlib.sha512(document_v3(path) or b"").hexdigest().upper()
 
 
 def _path(group_version: tuple[str, str]) -> str:
@@ -80,7 +81,7 @@ def document_v2() -> bytes:
 
 def _names(kinds: Iterable[Kind]) -> list[str]:
     """The definitions that the kinds need by themselves; those that they refer to follow from them."""
-    names = dict.fromkeys(_ALWAYS)
+    names: dict[str, None] = dict.fromkeys(_ALWAYS)
     for kind in kinds:
         name = name_of(kind.group, kind.version, kind.kind)
         names[name] = None
@@ -107,13 +108,15 @@ def _schemas(names: list[str], dialect: Callable[[Json], Json]) -> Json:
 def _targets(schema: Any) -> list[str]:
     found: list[str] = []
     if isinstance(schema, dict):
-        reference = schema.get("$ref")
+        fields: Json = schema
+        reference = fields.get("$ref")
         if isinstance(reference, str):
             found.append(reference.removeprefix(_REFERENCE))
-        for value in schema.values():
+        for value in fields.values():
             found += _targets(value)
     elif isinstance(schema, list):
-        for value in schema:
+        items: list[Any] = schema
+        for value in items:
             found += _targets(value)
     return found
 
@@ -149,12 +152,12 @@ def _convert(schema: Json, prefix: str, *, wrap_references: bool) -> Json:
             case "type":
                 converted["type"] = next(name for name in value if name != "null") if isinstance(value, list) else value
             case "properties":
-                converted["properties"] = {
-                    name: _convert(item, prefix, wrap_references=wrap_references) for name, item in value.items()
-                }
+                fields = {name: _convert(item, prefix, wrap_references=wrap_references) for name, item in value.items()}
+                for name in _TYPE_META & fields.keys():
+                    fields[name].pop("enum", None)
+                converted["properties"] = fields
             case "items" | "additionalProperties" if isinstance(value, dict):
                 converted[word] = _convert(value, prefix, wrap_references=wrap_references)
             case _:
-                if word not in _DROPPED:
-                    converted[word] = value
+                converted[word] = value
     return converted
