@@ -117,8 +117,14 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
 
 def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pki, clock: SystemClock) -> None:
     """Start what works through the API; the scope stops it in reverse."""
-    # SSH takes longer to load than the API to start: it comes when that is done.
+    # These take longer to load than the API to start: they come when that is done.
     from engine.fleet.links import Links
+    from engine.runtime.controllers import ControllersConfig, run_controllers
+    from engine.runtime.scheduling import run_scheduler
+
+    settings = ControllersConfig(cluster_cidr=config.cluster_cidr, root_ca=pki.ca_pem.decode())
+    scope.supervise("controllers", lambda: run_controllers(api.client("kube-controller-manager"), clock, settings))
+    scope.supervise("scheduler", lambda: run_scheduler(api.client("kube-scheduler"), clock))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
     api.nodes.connections = links

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -25,8 +24,7 @@ async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[st
     endpoints = _kubernetes_endpoints(address)
     if not await _ensure(client, ENDPOINTSLICES, endpoints, "default"):
         patch = {"endpoints": endpoints["endpoints"], "ports": endpoints["ports"]}
-        with suppress(NotFound):
-            await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
+        await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
 
 
 async def _ensure(client: Client, resource: Resource, obj: dict[str, Any], namespace: str | None = None) -> bool:
@@ -39,7 +37,7 @@ async def _ensure(client: Client, resource: Resource, obj: dict[str, Any], names
         return False
     try:
         await client.create(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **obj}, namespace)
-    except (AlreadyExists, NotFound):
+    except AlreadyExists:
         return False
     return True
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 from typing import Protocol
 
 import aiohttp
@@ -70,7 +69,11 @@ class NodeProxy:
         """Raises StatusError before anything has been answered."""
         if upgrade.stream == "log":
             return await self._log(request, upgrade)
-        protocol = _choose(request, PROTOCOLS)
+        protocol = _choose(request)
+        if not protocol:
+            # Clients try older protocols when the first is refused and show the last answer: let it be the true one.
+            await self._refused(upgrade)
+            raise BadRequest("Upgrade request required: WebSocket with " + " or ".join(PROTOCOLS))
         return await self._channels(request, upgrade, protocol)
 
     async def _log(self, request: web.BaseRequest, upgrade: Upgrade) -> web.StreamResponse:
@@ -104,6 +107,7 @@ class NodeProxy:
                 max_msg_size=_LARGEST_MESSAGE,
             )
         except aiohttp.WSServerHandshakeError as error:
+            await self._refused(upgrade)
             raise StatusError.from_status(error.message.encode(), error.status) from error
         except aiohttp.ClientError as error:
             raise _unreachable(upgrade.node, error) from error
@@ -113,20 +117,30 @@ class NodeProxy:
             await _join(client, node)
         return client
 
+    async def _refused(self, upgrade: Upgrade) -> None:
+        """Raise what the agent has against this request: a refused handshake hides it, a plain request tells."""
+        endpoint, session = await self._reach(upgrade.node)
+        try:
+            async with session.get(
+                endpoint.base_url + upgrade.path, params=upgrade.query.pairs, ssl=endpoint.ssl
+            ) as answer:
+                if answer.status >= 400:
+                    raise StatusError.from_status(await answer.read(), answer.status)
+        except aiohttp.ClientError as error:
+            raise _unreachable(upgrade.node, error) from error
+
     async def _reach(self, node: str) -> tuple[NodeEndpoint, aiohttp.ClientSession]:
         if self._session is None:
             raise InternalError("the node proxy is not running")
         return await self.connections.endpoint(node), self._session
 
 
-def _choose(request: web.BaseRequest, known: Sequence[str]) -> str:
+def _choose(request: web.BaseRequest) -> str:
+    """The protocol to speak with the client; empty when it asks for none that we know."""
     if request.headers.get("upgrade", "").lower() != "websocket":
-        raise BadRequest("Upgrade request required")
+        return ""
     asked = [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
-    for protocol in known:
-        if protocol in asked:
-            return protocol
-    raise BadRequest(f"unable to upgrade: unsupported protocols {asked}, supported are {list(known)}")
+    return next((protocol for protocol in PROTOCOLS if protocol in asked), "")
 
 
 async def _join(client: web.WebSocketResponse, node: aiohttp.ClientWebSocketResponse) -> None:

@@ -1,1 +1,4 @@
-"""Runs controllers: informers, queues of keys, observe, plan, apply. Once, for all of them."""
+"""Runs controllers and the scheduler: caches, queues of keys, observe, plan, apply. Once, for all of them.
+
+`engine.main` starts `controllers.run_controllers` and `scheduling.run_scheduler`.
+"""

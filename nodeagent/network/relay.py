@@ -6,6 +6,7 @@ the end is passed on and the other direction goes on.
 
 import asyncio
 import socket
+import struct
 
 import structlog
 
@@ -59,9 +60,8 @@ class Relay:
             await asyncio.gather(_pump(reader, onward), _pump(answers, writer))
         except (OSError, TimeoutError) as error:
             log.debug("connection to the API server broke off", error=str(error))
-            # A close would look like an empty answer; a reset is understood as "try again".
             for end in ends:
-                end.transport.abort()
+                _reset(end)
         finally:
             self.connections -= 1
             for end in ends:
@@ -74,6 +74,14 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(data)
         await writer.drain()
     writer.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Break off so that the other side knows: a plain close would look like the end of an answer."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    if connection.fileno() >= 0:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

@@ -17,10 +17,10 @@ GUARD_SCRIPT = """\
 # Installed by Pilothouse: guards the link's port on this machine.
 session=$PPID
 born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
-folder=${XDG_RUNTIME_DIR:-}
+folder=${XDG_RUNTIME_DIR:-$HOME/.cache}
 [ "$(id -u)" = 0 ] && folder=/run/pilothouse
-[ -n "$folder" ] && [ -d "$folder" ] || folder=$HOME/.cache
-mkdir -p "$folder" 2>/dev/null
+mkdir -p "$folder" 2>/dev/null || folder=$HOME/.cache
+mkdir -p "$folder"
 file=$folder/pilothouse-link
 if read -r last when 2>/dev/null < "$file" && [ "$last" != "$session" ] && [ "$(born "$last")" = "$when" ]; then
   case $(cat "/proc/$last/comm") in sshd*) kill "$last" ;; esac

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from typing import cast
 
 import structlog
 
@@ -80,8 +81,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        # Not isinstance: the transports of CPython 3.11 do not inherit from the class that describes them.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._resolver.now(data, tcp=False)

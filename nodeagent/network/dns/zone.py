@@ -140,17 +140,30 @@ class Zone:
             return self._srv(name, found, found.ports, qtype)
         return self._addresses(name, found.addresses, qtype)
 
-    def _alias(self, name: str, target: str, qtype: str, depth: int = 8) -> Answer:
-        alias = Record(name, "CNAME", target)
-        if qtype == "CNAME":
-            return Answer(zone=self.domain, records=(alias,))
-        labels = tuple(target.lower().split("."))
-        onward = self.answer(labels, qtype) if depth and labels[-len(self._suffix) :] == self._suffix else None
-        if onward is None:
-            return Answer(zone=self.domain, records=(alias,), follow=target)
-        if any(record.type == "CNAME" and record.data == name for record in onward.records):
-            return Answer(zone=self.domain, records=(alias,))
-        return Answer(zone=self.domain, records=(alias, *onward.records), follow=onward.follow)
+    def _alias(self, name: str, target: str, qtype: str) -> Answer:
+        records: list[Record] = []
+        while not any(record.name == name for record in records):
+            records.append(Record(name, "CNAME", target))
+            if qtype == "CNAME":
+                break
+            labels = tuple(target.lower().split("."))
+            if labels[-len(self._suffix) :] != self._suffix:
+                return Answer(zone=self.domain, records=tuple(records), follow=target)
+            further = self._external_name(labels)
+            if not further:
+                onward = self._inside(labels, labels[: -len(self._suffix)], qtype)
+                records += onward.records
+                break
+            name, target = target.lower(), further
+        return Answer(zone=self.domain, records=tuple(records))
+
+    def _external_name(self, labels: Labels) -> str:
+        match labels[: -len(self._suffix)]:
+            case (name, namespace, "svc"):
+                found = self._service(namespace, name)
+                return found.external_name if found is not None else ""
+            case _:
+                return ""
 
     def _srv(self, name: str, found: Entry, ports: Iterable[NamedPort], qtype: str) -> Answer:
         if qtype != "SRV":

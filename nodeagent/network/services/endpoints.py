@@ -19,6 +19,10 @@ class Candidate:
     ready: bool = True
     terminating: bool = False
 
+    @property
+    def worth(self) -> tuple[bool, bool, bool]:
+        return self.ready, self.terminating, self.local
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -71,7 +75,7 @@ def candidates(port: ServicePort, slices: Iterable[EndpointSliceView], node_name
                         terminating=endpoint.serving_while_terminating,
                     )
                     known = found.get(candidate.backend)
-                    if known is None or (candidate.ready and not known.ready):
+                    if known is None or candidate.worth > known.worth:
                         found[candidate.backend] = candidate
     return [found[backend] for backend in sorted(found)]
 

@@ -7,7 +7,7 @@
 
     svc/NS/NAME/PROTO/PORT    dnat to one of all endpoints        local/…  to one of this machine's
     ext/NS/NAME/PROTO/PORT    from outside: source or policy first, then one of the former
-    ep/…/ADDRESS_PORT, aff/…  with session affinity: one endpoint, and the clients that belong to it
+    ep/…/ADDRESS_PORT, aff/SECONDS/…  with session affinity: one endpoint, and the clients that belong to it
 
 A changed endpoint replaces one rule; a changed address one element. Everything else stays untouched.
 """
@@ -221,12 +221,14 @@ class _Port:
         targets: list[str] = []
         for address, number in backends:
             endpoint = f"{self._name}/{address}_{number}"
-            table.containers[f"aff/{endpoint}"] = Container("ipv4_addr", timeout=seconds)
+            # The time stands in the name: a set's time cannot change, a rule's set can.
+            clients = f"aff/{seconds}/{endpoint}"
+            table.containers[clients] = Container("ipv4_addr", timeout=seconds)
             table.chains[f"ep/{endpoint}"] = Chain.of(
-                f"update @aff/{endpoint} {{ ip saddr }}",
+                f"update @{clients} {{ ip saddr }}",
                 f"meta l4proto {self._protocol} dnat to {address}:{number}",
             )
-            known.append(f"ip saddr @aff/{endpoint} goto ep/{endpoint}")
+            known.append(f"ip saddr @{clients} goto ep/{endpoint}")
             targets.append(f"goto ep/{endpoint}")
         verdicts = ", ".join(f"{i} : {target}" for i, target in enumerate(targets))
         fresh = f"numgen random mod {len(targets)} vmap {{ {verdicts} }}" if len(targets) > 1 else targets[0]

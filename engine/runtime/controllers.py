@@ -1,0 +1,89 @@
+"""The controllers of one engine, run together over shared caches."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import structlog
+
+from apimachinery.aio.clock import Clock
+from apimachinery.aio.tasks import TaskScope
+from apimachinery.client.client import Client
+from engine.controllers.controller import Controller
+from engine.controllers.deployment.controller import DeploymentController
+from engine.controllers.endpointslice import EndpointSliceController
+from engine.controllers.garbagecollector import GarbageCollector
+from engine.controllers.namespace import NamespaceController
+from engine.controllers.nodeipam import NodeIpamController
+from engine.controllers.nodelifecycle import NodeLifecycleController
+from engine.controllers.podgc import PodGcController
+from engine.controllers.replicaset import ReplicaSetController
+from engine.controllers.serviceaccount import ServiceAccountController
+from engine.controllers.tainteviction import TaintEvictionController
+from engine.runtime.applying import Applier
+from engine.runtime.caches import Caches
+from engine.runtime.events import Recorder
+from engine.runtime.garbage import GarbageRun, keep_discovering
+from engine.runtime.runner import Runner
+
+log = structlog.get_logger(__name__)
+
+
+class ControllersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Seconds, unless said otherwise. The defaults are upstream's."""
+
+    cluster_cidr: str = "10.42.0.0/16"
+    root_ca: str = ""
+    """PEM of the CA that pods are to trust; empty publishes none."""
+    node_grace: float = 40.0
+    """Silence after which a machine counts as unreachable."""
+    orphan_quarantine: float = 40.0
+    """How long pods wait for their machine to come back after its Node object went."""
+    terminated_pods: int = 12500
+    """Ended pods that are kept, in pods."""
+    discovery_interval: float = 30.0
+
+
+DEFAULTS = ControllersConfig()
+
+SETTLE = {"endpointslice": 0.02, "deployment": 0.005, "replicaset": 0.002}
+"""Seconds by which a controller waits for more changes to the same key. Many pods of one set change together."""
+
+
+async def run_controllers(client: Client, clock: Clock, config: ControllersConfig = DEFAULTS) -> None:
+    """Run all controllers until cancelled. The API may come and go meanwhile."""
+    recorder = Recorder(client, clock)
+    async with TaskScope("controllers") as scope:
+        caches = Caches(client, scope)
+
+        def runner(controller: Controller[Any]) -> Runner:
+            applier = Applier(client, recorder, controller.component)
+            return Runner(controller, caches, applier, clock, settle=SETTLE.get(controller.name, 0.0))
+
+        # Runners first: they name the views in which kinds are kept; the collector takes any.
+        runners = [runner(controller) for controller in controllers(config)]
+        collector = GarbageCollector()
+        garbage = GarbageRun(collector, runner(collector), caches)
+        scope.supervise("events", recorder.run)
+        scope.supervise(
+            "discovery", lambda: keep_discovering(client, caches, clock, config.discovery_interval)
+        )  # fmt: skip
+        tasks = [scope.supervise(one.controller.name, one.run) for one in runners]
+        await scope.supervise(collector.name, garbage.run)
+        for task in tasks:
+            await task
+
+
+def controllers(config: ControllersConfig) -> Iterable[Controller[Any]]:
+    """All controllers but the garbage collector, which follows kinds as it finds them."""
+    return (
+        NamespaceController(),
+        ServiceAccountController(config.root_ca),
+        DeploymentController(),
+        ReplicaSetController(),
+        EndpointSliceController(),
+        NodeIpamController(config.cluster_cidr),
+        NodeLifecycleController(config.node_grace),
+        TaintEvictionController(),
+        PodGcController(quarantine=config.orphan_quarantine, threshold=config.terminated_pods),
+    )
