@@ -193,6 +193,19 @@ def test_down_cleans_up_after_an_up_that_was_killed(tmp_path: Path, seconds: flo
     assert_nothing_left(lab)
 
 
+def test_a_machine_that_does_not_boot_is_named_with_the_reason(tmp_path: Path) -> None:
+    lab = Lab.open(tmp_path, "broken")
+    try:
+        lab.up(1)
+        lab.stop("m1")
+        (lab.state_dir / "machines/m1/real/pods").rmdir()
+        with pytest.raises(LabError, match="machine m1 did not boot: FileNotFoundError: .*/var/log/pods"):
+            lab.boot("m1")
+        assert lab.machine("m1").state == "off"
+    finally:
+        lab.down()
+
+
 def test_down_removes_a_lab_whose_record_is_damaged(tmp_path: Path) -> None:
     lab = Lab.open(tmp_path, "damaged")
     lab.up(1)
