@@ -28,13 +28,13 @@ async def run_network(
     network = MachineNetwork(state, config, node_name, clock, status or NetworkStatus())
     synced = asyncio.Event()
     async with TaskScope("network-watch") as scope:
-        scope.supervise("api", lambda: _follow(client, state, synced))
+        scope.supervise("api", lambda: follow(client, state, synced))
         scope.supervise("cache", lambda: cache.keep_saved(path, state, synced, clock))
         scope.supervise("machine", network.run)
         await asyncio.Event().wait()
 
 
-async def _follow(client: Client, state: ClusterState, synced: asyncio.Event) -> None:
+async def follow(client: Client, state: ClusterState, synced: asyncio.Event) -> None:
     """Keep the state at what the API says."""
     services = Informer(client, SERVICES, view=ServiceView)
     slices = Informer(client, ENDPOINTSLICES, view=EndpointSliceView)

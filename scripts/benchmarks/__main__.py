@@ -6,7 +6,7 @@ import importlib
 
 from scripts.benchmarks import report
 
-NAMES = ("api", "tui", "boot")
+NAMES = ("api", "tui", "boot", "services")
 
 
 def main() -> None:

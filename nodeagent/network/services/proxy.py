@@ -48,7 +48,7 @@ class ServiceProxy:
 
     async def run(self) -> None:
         """Apply what is known now, then each change. Raises CommandFailed when nft does not work."""
-        stop_listening = self._state.on_service(self._changed)
+        stop_listening = self._state.on_service(self.changed)
         try:
             self._assembly.applied_known = False
             if not self._state.known and await self._nft.read(FAMILY_TABLE) is not None:
@@ -161,6 +161,7 @@ class ServiceProxy:
         with Netlink() as netlink:
             return netlink.generation()
 
-    def _changed(self, service_key: str) -> None:
+    def changed(self, service_key: str) -> None:
+        """A Service or its endpoints are other than before."""
         self._dirty[service_key] = None
         self._wake.set()

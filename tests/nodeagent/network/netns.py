@@ -113,14 +113,14 @@ class Machine(Namespace):
         net.plug(self, self.address)
         self.state_dir = net.tmp / self.node_name
         self.state_dir.mkdir()
+        config = Config(state_dir=str(self.state_dir), cni_conf_dir=str(self.state_dir / "cni"))
+        self.told = msgspec.json.encode(config).decode()
         self.agent: subprocess.Popen[str] | None = None
         self.boot()
 
     def boot(self) -> None:
-        config = Config(state_dir=str(self.state_dir), cni_conf_dir=str(self.state_dir / "cni"))
-        told = msgspec.json.encode(config).decode()
         module = "tests.nodeagent.network.machine_under_test"
-        self.agent = self.start(sys.executable, "-m", module, self.node_name, told, cwd=ROOT)
+        self.agent = self.start(sys.executable, "-m", module, self.node_name, self.told, cwd=ROOT)
 
     def tell(self, what: Snapshot | str) -> str:
         """Hand over the cluster's state, or a word; returns what the machine says once it is done."""
@@ -177,7 +177,7 @@ class TestNet:
         namespace.ip("link", "set", "eth0", "up")
 
     def client(self, address: str) -> Namespace:
-        namespace = Namespace(self, "lan")
+        namespace = Namespace(self, f"lan{address.rpartition('.')[2]}")
         self.plug(namespace, address)
         return namespace
 

@@ -1,15 +1,20 @@
 """DNS, the way to the API server, and going away again, over real network namespaces."""
 
+import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dnslib import DNSRecord
 
+from nodeagent.network import cache, cniconf
 from nodeagent.network.state import Snapshot
-from tests.nodeagent.network.netns import ROOT, Machine, Pod, TestNet, network
+from tests.nodeagent.network.netns import ROOT, Machine, Namespace, Pod, TestNet, network
 from tests.nodeagent.network.objects import endpoint, endpoints, node, service
 
 pytestmark = pytest.mark.lab
@@ -87,6 +92,68 @@ def test_a_pod_reaches_the_api_server_through_its_machine(pod: Pod, machine: Mac
     assert pod.python(HALF_CLOSED, "10.43.0.1", "443").strip() == "100000"
     machine.net.stop(server)
     assert pod.connect("10.43.0.1", 443) in (["ConnectionResetError"], [""])
+
+
+def test_after_a_restart_with_the_api_away_names_and_services_work_from_disk(
+    machine: Machine, pod: Pod, net: TestNet
+) -> None:
+    assert machine.agent is not None
+    net.stop(machine.agent)
+    machine.run("nft", "delete", "table", "ip", "pilothouse")
+    known = Snapshot(
+        services=(service("kept", ip="10.43.0.77"),),
+        slices=(endpoints(endpoint(pod.address), of="kept"),),
+        nodes=(node("m1", "10.42.1.0/24", machine.address),),
+    )
+    cache.save(cache.path_in(machine.state_dir), known)
+    agent = machine.start(
+        sys.executable, "-m", "tests.nodeagent.network.agent_under_test", "m1", machine.told, cwd=ROOT
+    )
+    asked = bytes(DNSRecord.question("kept.default.svc.cluster.local").pack()).hex()
+    deadline = time.monotonic() + 15
+    while machine.connect("10.43.0.77", 80, timeout=0.3) != ["p 10.42.1.1"]:
+        assert time.monotonic() < deadline, net.errors_of(agent)
+    raw = pod.python(UDP, "10.43.0.10", asked)
+    assert [str(r.rdata) for r in DNSRecord.parse(bytes.fromhex(raw)).rr] == ["10.43.0.77"]
+    net.stop(agent)
+
+
+def test_the_cni_plugins_take_our_configuration_and_bridge(machine: Machine, net: TestNet, tmp_path: Path) -> None:
+    inside = Namespace(net, "cni")
+    listed = cniconf.conflist("10.42.1.0/24")
+    listed["plugins"][0]["ipam"]["dataDir"] = str(tmp_path)
+    listed["plugins"][0]["ipam"]["ranges"][0][0]["rangeStart"] = "10.42.1.100"
+    mac = json.loads(machine.ip("-json", "link", "show", "ph0"))[0]["address"]
+    environment = {"CNI_CONTAINERID": "c1", "CNI_NETNS": f"/run/netns/{inside.name}", "CNI_IFNAME": "eth0"}
+    environment |= {"CNI_PATH": "/usr/lib/cni", "PATH": os.environ["PATH"]}
+
+    def call(command: str, result: object = None) -> dict[str, Any]:
+        answer: Any = result
+        for plugin in listed["plugins"][:: 1 if command == "ADD" else -1]:
+            told = plugin | {"cniVersion": "0.4.0", "name": "pilothouse", "prevResult": answer}
+            if plugin["type"] == "portmap":
+                told["runtimeConfig"] = {"portMappings": [{"hostPort": 8888, "containerPort": 8080, "protocol": "tcp"}]}
+            done = subprocess.run(
+                ["ip", "netns", "exec", machine.name, f"/usr/lib/cni/{plugin['type']}"],
+                input=json.dumps({k: v for k, v in told.items() if v is not None}),
+                env=environment | {"CNI_COMMAND": command},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            answer = json.loads(done.stdout) if done.stdout.strip() else answer
+        return answer
+
+    result = call("ADD")
+    address = result["ips"][0]["address"].split("/")[0]
+    inside.ip("link", "set", "lo", "up")
+    inside.echo("cni", address, 8080)
+    assert machine.connect(address, 8080) == ["cni 10.42.1.1"]
+    lan = net.client("10.98.0.98")
+    assert lan.connect(machine.address, 8888)[0].startswith("cni ")
+    assert json.loads(machine.ip("-json", "link", "show", "ph0"))[0]["address"] == mac
+    call("DEL", result)
 
 
 def test_a_strict_firewall_is_opened_and_left_as_it_was(machine: Machine, net: TestNet) -> None:
