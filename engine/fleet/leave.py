@@ -19,6 +19,8 @@ from engine.fleet.join import Cluster
 from engine.fleet.progress import Progress, Telling
 from engine.fleet.reach import Access, ConfirmHostKey, reach
 from engine.fleet.site import Site
+from engine.fleet.ssh.hostkeys import generate_key
+from engine.fleet.steps.link import withdraw_from_hops
 from engine.fleet.target import Target
 
 # Arguments: file, line. Keeps the file's owner, mode and links; removes it when it is ours and empty now.
@@ -71,6 +73,7 @@ async def leave(
             await _take_away(site, "running")
         with telling.step("undo", "Put the machine back"):
             await undo(site, site.journal, purge_packages=options.purge_packages)
+            await withdraw_from_hops(connection, generate_key(cluster.link_key_path, "pilothouse-link"))
             await _take_away(site, "folders")
     finally:
         await connection.close()

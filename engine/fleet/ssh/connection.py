@@ -47,7 +47,8 @@ class Connection:
 
     def __init__(self, connection: asyncssh.SSHClientConnection, hop: Hop, before: Connection | None) -> None:
         self._connection = connection
-        self._before = before
+        self.before = before
+        """The hop that this one was opened through."""
         self._sudo: tuple[str, ...] | None = None
         self._sudo_password: str | None = None
         self.hop = hop
@@ -55,7 +56,7 @@ class Connection:
     @property
     def hops(self) -> tuple[Hop, ...]:
         """Every machine on the way, the last one this connection's own."""
-        return (*(self._before.hops if self._before else ()), self.hop)
+        return (*(self.before.hops if self.before else ()), self.hop)
 
     @property
     def local_address(self) -> str:
@@ -145,8 +146,8 @@ class Connection:
             async with asyncio.timeout(5):
                 await self._connection.wait_closed()
         self._connection.abort()
-        if self._before is not None:
-            await self._before.close()
+        if self.before is not None:
+            await self.before.close()
 
     @property
     def raw(self) -> asyncssh.SSHClientConnection:

@@ -44,6 +44,14 @@ printf '%s\\n' "$1" >> "$file"
 """
 
 
+# Arguments: line. The file keeps its owner, mode and links.
+_REMOVE = """
+file=$HOME/.ssh/authorized_keys; [ -f "$file" ] || exit 0
+kept=$(grep -vxF -- "$1" "$file"; printf x)
+printf '%s' "${kept%x}" > "$file"
+"""
+
+
 class LinkKey:
     name = "link"
     title = "Let the engine's link in"
@@ -52,7 +60,8 @@ class LinkKey:
         connection = joining.site.connection
         if not await joining.site.holds(GUARD, GUARD_SCRIPT.encode()):
             return False
-        return await _authorized(connection, authorized_line(joining.link_key))
+        lines = [(connection, authorized_line(joining.link_key)), *hop_lines(connection, joining.link_key)]
+        return all([await _authorized(where, line) for where, line in lines])
 
     async def apply(self, joining: Joining) -> None:
         site, connection = joining.site, joining.site.connection
@@ -63,12 +72,32 @@ class LinkKey:
         created = (await connection.run(["test", "-e", path], check=False)).status != 0
         await site.record(journal.LineAdded(path=path, line=line, user=connection.hop.user, created=created))
         await connection.run(["sh", "-c", _ADD, "sh", line])
+        for hop, through in hop_lines(connection, joining.link_key):
+            await hop.run(["sh", "-c", _ADD, "sh", through])
 
 
 def authorized_line(public_key: str) -> str:
     """The key with what it may do: one listening port, one port to reach, the guard."""
     allowed = f'restrict,port-forwarding,permitopen="127.0.0.1:{AGENT_PORT}",permitlisten="127.0.0.1:{API_PORT}"'
     return f'{allowed},command="{GUARD}" {public_key}'
+
+
+def hop_lines(connection: Connection, public_key: str) -> list[tuple[Connection, str]]:
+    """For each machine before this one: the line that lets the link pass through to the next, and do nothing else."""
+    lines: list[tuple[Connection, str]] = []
+    after = connection
+    while (hop := after.before) is not None:
+        # There is no word for "may listen nowhere" here; a port that only root may take comes close.
+        allowed = f'restrict,port-forwarding,permitopen="{after.hop.address}",permitlisten="127.0.0.1:1"'
+        lines.append((hop, f'{allowed},command="false" {public_key}'))
+        after = hop
+    return lines
+
+
+async def withdraw_from_hops(connection: Connection, public_key: str) -> None:
+    """Take the lines of `hop_lines` out again."""
+    for hop, line in hop_lines(connection, public_key):
+        await hop.run(["sh", "-c", _REMOVE, "sh", line], check=False)
 
 
 async def _authorized(connection: Connection, line: str) -> bool:

@@ -16,9 +16,11 @@ from apimachinery.objects.errors import ServiceUnavailable
 from apimachinery.objects.resources import NODES
 from engine.fleet.links import Links
 from engine.fleet.nodes import annotations_for
+from engine.fleet.ssh.connect import Login, connected
 from engine.fleet.ssh.connection import Hop
 from engine.fleet.ssh.hostkeys import generate_key
-from engine.fleet.steps.link import GUARD, GUARD_SCRIPT, authorized_line
+from engine.fleet.steps.link import GUARD, GUARD_SCRIPT, authorized_line, hop_lines, withdraw_from_hops
+from engine.fleet.target import Target
 from engine.pki import Pki
 from lab.machines import Lab, Machine
 from tests.engine.conftest import RunningEngine
@@ -43,7 +45,7 @@ ASK_API = (
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab.open(tmp_path_factory.mktemp("data"), "links")
     try:
-        lab.up(1)
+        lab.up(2)
         yield lab
     finally:
         lab.down()
@@ -145,6 +147,29 @@ async def test_an_engine_that_comes_back_takes_the_port_from_its_own_dead_sessio
         await cancel_and_wait(lost)
         assert say(lab, "cat /run/pilothouse/pilothouse-link") != session
         assert await asyncio.to_thread(say, lab, f'python3 -c "{ASK_API}"') == "ok"
+
+
+async def test_a_link_goes_through_other_machines_and_may_do_nothing_else_there(
+    lab: Lab, machine: Machine, engine: RunningEngine, links: Links
+) -> None:
+    gate = lab.machine("m2")
+    login = Login(key_files=(str(lab.ssh_key_path),))
+    pins = {f"{each.address}:22": each.host_key for each in (machine, gate)}
+    there, before = (Target(host=each.address, user="root") for each in (machine, gate))
+    async with connected(there, login, jump=[before], pins=pins) as connection:
+        key = generate_key(engine.pki / "ssh" / "id_ed25519", "pilothouse-link")
+        ((hop, line),) = hop_lines(connection, key)
+        before_us = await hop.run(["cat", "/root/.ssh/authorized_keys"])
+        await hop.run(["sh", "-c", 'echo "$1" >> /root/.ssh/authorized_keys', "sh", line])
+        metadata = {"name": "m1", "annotations": annotations_for(connection.hops)}
+        await engine.client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+        await until(lambda: up(links), 10)
+        assert await asyncio.to_thread(say, lab, f'python3 -c "{ASK_API}"') == "ok"
+        # The gate, not this computer, is who the machine sees.
+        guests = await asyncio.to_thread(say, lab, "ss -Htn state established sport = :22")
+        assert {line.split()[3].rpartition(":")[0] for line in guests.splitlines()} == {gate.address}
+        await withdraw_from_hops(connection, key)
+        assert (await hop.run(["cat", "/root/.ssh/authorized_keys"])).stdout == before_us.stdout
 
 
 async def test_a_machine_that_shows_another_host_key_is_not_talked_to(
