@@ -212,7 +212,7 @@ def _kill_unhealthy(seen: Observed, draft: _Draft) -> None:
         if ran.id in seen.facts.unhealthy:
             grace = seen.facts.kill_grace.get(ran.id, grace)
             draft.operations.append(Kill(container.name, ran.id, grace, seen.facts.unhealthy[ran.id]))
-        elif ran.annotations.get(ANNOTATION_HASH, "") != seen.hashes.get(container.name, "") and seen.hashes:
+        elif ran.annotations.get(ANNOTATION_HASH, "") not in ("", seen.hashes.get(container.name)):
             message = f"Container {container.name} definition changed, will be restarted"
             draft.operations.append(Kill(container.name, ran.id, grace, message))
 

@@ -1,0 +1,1 @@
+"""Log files of containers: reading them as `kubectl logs` asks, and rotating them."""

@@ -1,0 +1,53 @@
+"""Rotation of container logs: the runtime writes without end, the disk has one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from apimachinery.aio.clock import Clock
+from nodeagent.cri.errors import RuntimeFailure
+from nodeagent.cri.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+INTERVAL = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """A log may grow to `max_size` bytes before it is put aside; `max_files` counts the one being written."""
+
+    max_size: int
+    max_files: int
+
+
+async def rotate(runtime: Runtime, container_id: str, current: Path, limits: Limits, now: float) -> bool:
+    """Put the log aside when it is too large, have a new one opened, drop the oldest. False: nothing to do."""
+    try:
+        if current.stat().st_size < limits.max_size:
+            return False
+    except FileNotFoundError:
+        return False
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
+    aside = current.with_name(f"{current.name}.{stamp}")
+    current.rename(aside)
+    try:
+        await runtime.reopen_log(container_id)
+    except RuntimeFailure as error:
+        # Without a reopened log the runtime goes on writing to the old file: give it its name back.
+        aside.rename(current)
+        log.warning("log not rotated", file=str(current), error=str(error))
+        return False
+    for stale in sorted(current.parent.glob(f"{current.name}.*"))[: -(limits.max_files - 1) or None]:
+        stale.unlink(missing_ok=True)
+    return True
+
+
+async def rotate_all(runtime: Runtime, running: Iterable[tuple[str, Path]], limits: Limits, clock: Clock) -> None:
+    """One round over (container id, log file) of what runs."""
+    for container_id, current in running:
+        await rotate(runtime, container_id, current, limits, clock.now().timestamp())

@@ -1,0 +1,45 @@
+"""What all pods of this machine share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from apimachinery.aio.clock import Clock
+from apimachinery.client.client import Client
+from nodeagent.config import AgentConfig
+from nodeagent.cri.runtime import Runtime
+from nodeagent.cri.types import Dns
+from nodeagent.pods.cgroups import Cgroups
+from nodeagent.pods.handlers import Handlers
+from nodeagent.pods.images import Images
+from nodeagent.pods.recorder import Recorder
+from nodeagent.pods.references import References
+from nodeagent.pods.view import Pod
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """`services` gives the service variables for a pod; `dns` the machine's own resolver settings."""
+
+    config: AgentConfig
+    client: Client
+    runtime: Runtime
+    recorder: Recorder
+    references: References
+    cgroups: Cgroups
+    images: Images
+    handlers: Handlers
+    clock: Clock
+    host_ips: tuple[str, ...]
+    allocatable: Mapping[str, str | int | float]
+    memory_capacity: int
+    services: Callable[[Pod], Mapping[str, str]]
+    dns: Callable[[], Dns]
+
+    def now(self) -> float:
+        return self.clock.now().timestamp()
+
+    def pod_folder(self, uid: str) -> Path:
+        return Path(self.config.pod_dir) / uid
