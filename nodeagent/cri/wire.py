@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cri_api.v1 import api_pb2 as pb
+from cri_api.v1 import api_pb2
 
 from nodeagent.cri.types import (
     LABEL_CONTAINER,
@@ -24,6 +24,8 @@ from nodeagent.cri.types import (
     Usage,
 )
 
+# Generated code types its enums as opaque; on the wire they are plain numbers.
+pb: Any = api_pb2
 _STATES = {0: State.CREATED, 1: State.RUNNING, 2: State.EXITED, 3: State.UNKNOWN}
 _PROTOCOLS = {"TCP": 0, "UDP": 1, "SCTP": 2}
 _PROPAGATION = {"None": 0, "HostToContainer": 1, "Bidirectional": 2}

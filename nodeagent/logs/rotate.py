@@ -27,14 +27,9 @@ class Limits:
 
 async def rotate(runtime: Runtime, container_id: str, current: Path, limits: Limits, now: float) -> bool:
     """Put the log aside when it is too large, have a new one opened, drop the oldest. False: nothing to do."""
-    try:
-        if current.stat().st_size < limits.max_size:
-            return False
-    except FileNotFoundError:
+    aside = _put_aside(current, limits, now)
+    if aside is None:
         return False
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
-    aside = current.with_name(f"{current.name}.{stamp}")
-    current.rename(aside)
     try:
         await runtime.reopen_log(container_id)
     except RuntimeFailure as error:
@@ -42,9 +37,24 @@ async def rotate(runtime: Runtime, container_id: str, current: Path, limits: Lim
         aside.rename(current)
         log.warning("log not rotated", file=str(current), error=str(error))
         return False
-    for stale in sorted(current.parent.glob(f"{current.name}.*"))[: -(limits.max_files - 1) or None]:
-        stale.unlink(missing_ok=True)
+    _drop_oldest(current, limits)
     return True
+
+
+def _put_aside(current: Path, limits: Limits, now: float) -> Path | None:
+    try:
+        if current.stat().st_size < limits.max_size:
+            return None
+    except FileNotFoundError:
+        return None
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
+    return current.rename(current.with_name(f"{current.name}.{stamp}"))
+
+
+def _drop_oldest(current: Path, limits: Limits) -> None:
+    aside = sorted(current.parent.glob(f"{current.name}.*"))
+    for stale in aside[: max(0, len(aside) - (limits.max_files - 1))]:
+        stale.unlink(missing_ok=True)
 
 
 async def rotate_all(runtime: Runtime, running: Iterable[tuple[str, Path]], limits: Limits, clock: Clock) -> None:

@@ -56,8 +56,7 @@ class Actions:
 
     async def prepare(self, pod: Pod) -> None:
         """Folders, cgroup, volumes. Raises StepFailed."""
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        Path(self.log_directory(pod)).mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_folders(self._folder, Path(self.log_directory(pod)))
         self._machine.cgroups.create(pod.uid, resources.pod_resources(pod))
         try:
             contents = await self._contents(pod, volume_references(pod.spec.volumes), max_age=5.0)
@@ -270,6 +269,11 @@ class Actions:
 
     def _stamp(self) -> str:
         return datetime.fromtimestamp(self._machine.now(), UTC).strftime("%Y_%m_%d_%H_%M_%S")
+
+
+def _make_folders(pod: Path, logs: Path) -> None:
+    pod.mkdir(mode=0o750, parents=True, exist_ok=True)
+    logs.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _within(volume: Path, inside: str) -> Path:

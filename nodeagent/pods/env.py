@@ -13,13 +13,13 @@ from nodeagent.volumes.objects import CONFIG_MAP, SECRET, Contents, MissingRefer
 from nodeagent.volumes.view import View
 
 
-class ServicePort(View):
+class ServicePort(View, frozen=True):
     name: str = ""
     port: int = 0
     protocol: str = "TCP"
 
 
-class ServiceSpec(View):
+class ServiceSpec(View, frozen=True):
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
     ports: tuple[ServicePort, ...] = ()
 
@@ -46,9 +46,7 @@ def env_references(containers: Iterable[Container]) -> set[Reference]:
     return found
 
 
-def environment(
-    container: Container, pod: PodFacts, contents: Contents, services: Mapping[str, str]
-) -> dict[str, str]:
+def environment(container: Container, pod: PodFacts, contents: Contents, services: Mapping[str, str]) -> dict[str, str]:
     """Name to value, in the order of definition. Raises MissingReference, FieldError."""
     env: dict[str, str] = {}
     for source in container.env_from:
@@ -57,7 +55,7 @@ def environment(
                 content = contents.get(kind, reference.name, optional=reference.optional)
                 env |= {source.prefix + key: _text(value) for key, value in sorted(content.items())}
     for variable in container.env:
-        value = _value(variable, container.name, pod, contents, services, env)
+        value = _value(variable, container.name, pod, contents, (env, services))
         if value is not None:
             env[variable.name] = value
     return env | {name: value for name, value in services.items() if name not in env}
@@ -127,13 +125,12 @@ def _value(
     container: str,
     pod: PodFacts,
     contents: Contents,
-    services: Mapping[str, str],
-    env: Mapping[str, str],
+    known: Sequence[Mapping[str, str]],
 ) -> str | None:
     """The value of one variable; None when an optional reference leads nowhere."""
     source = variable.value_from
     if source is None:
-        return expand(variable.value, (env, services))
+        return expand(variable.value, known)
     if source.field_ref is not None:
         return field_text(pod, source.field_ref)
     if source.resource_field_ref is not None:

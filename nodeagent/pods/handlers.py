@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import grpc
 import grpc.aio
+from yarl import URL
 
 from nodeagent.cri.errors import DeadlineExceeded, RuntimeFailure
 from nodeagent.cri.runtime import Runtime
@@ -98,11 +99,11 @@ class Handlers:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=_unverified(), force_close=True, limit=0)
             self._session = aiohttp.ClientSession(connector=connector)
-        host = aiohttp.client.URL(url).host
+        host = URL(url).host
         for _ in range(MAX_REDIRECTS):
             async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
                 if 300 <= answer.status < 400 and "Location" in answer.headers:
-                    following = answer.url.join(aiohttp.client.URL(answer.headers["Location"]))
+                    following = answer.url.join(URL(answer.headers["Location"]))
                     if following.host != host:
                         return Outcome(succeeded=True)
                     url = str(following)
@@ -164,7 +165,7 @@ def _grpc_text(error: grpc.aio.AioRpcError, address: str, timeout: float) -> str
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return (
-                f'error: health rpc did not complete within {timeout:g}s: rpc error: code = DeadlineExceeded desc = '
+                f"error: health rpc did not complete within {timeout:g}s: rpc error: code = DeadlineExceeded desc = "
                 f'context deadline exceeded ("{address}")'
             )
         case code:

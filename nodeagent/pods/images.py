@@ -1,4 +1,4 @@
-"""Images for containers: by pull policy, each fetched once however many wait for it."""
+"""Images for containers, by pull policy, a few at a time."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ def _login(server: str, entry: Mapping[str, str]) -> RegistryAuth:
     user, password = entry.get("username", ""), entry.get("password", "")
     if not user and entry.get("auth"):
         user, _, password = base64.b64decode(entry["auth"]).decode(errors="replace").partition(":")
-    return RegistryAuth(
-        username=user, password=password, server=server, identity_token=entry.get("identitytoken", "")
-    )
+    return RegistryAuth(username=user, password=password, server=server, identity_token=entry.get("identitytoken", ""))
 
 
 def _host_of(server: str) -> str:

@@ -106,9 +106,10 @@ class Observed:
         """Init containers are over: an app container has been made in this sandbox, or each init has done its part."""
         if any(self.here(c.name) is not None for c in self.pod.spec.containers):
             return True
-        return all(self._init_done(c) for c in self.pod.spec.init_containers)
+        return all(self.init_done(c) for c in self.pod.spec.init_containers)
 
-    def _init_done(self, container: Container) -> bool:
+    def init_done(self, container: Container) -> bool:
+        """Ended well, or for a sidecar: started."""
         ran = self.here(container.name)
         if ran is None:
             return False

@@ -103,6 +103,4 @@ class Confirm:
         return "confirm"
 
 
-Operation = (
-    Prepare | RunSandbox | StopSandbox | RemoveSandbox | Start | Kill | RemoveContainer | Teardown | Confirm
-)
+Operation = Prepare | RunSandbox | StopSandbox | RemoveSandbox | Start | Kill | RemoveContainer | Teardown | Confirm

@@ -98,6 +98,9 @@ def status_patch(before: JSON | None, after: JSON) -> JSON:
     for field in _REPLACED_LISTS:
         if patch.get(field):
             patch[field] = [{"$patch": "replace"}, *patch[field]]
+    if "conditions" in patch:
+        # Conditions merge by type and field by field: what no longer applies has to be taken out by name.
+        patch["conditions"] = [{"reason": None, "message": None, **condition} for condition in patch["conditions"]]
     if before is not None:
-        patch |= {field: None for field in before.keys() - after.keys()}
+        patch |= dict.fromkeys(before.keys() - after.keys())
     return patch

@@ -238,9 +238,7 @@ def _initialized(seen: Observed, phase: str, inits: Sequence[JSON]) -> tuple[str
     return "Initialized", False, "ContainersNotInitialized", message
 
 
-def _containers_ready(
-    seen: Observed, phase: str, inits: Sequence[JSON], apps: Sequence[JSON]
-) -> tuple[bool, str, str]:
+def _containers_ready(seen: Observed, phase: str, inits: Sequence[JSON], apps: Sequence[JSON]) -> tuple[bool, str, str]:
     if phase == "Succeeded":
         return False, "PodCompleted", ""
     if phase == "Failed":

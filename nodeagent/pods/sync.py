@@ -138,22 +138,13 @@ def _renew_sandbox(seen: Observed, draft: _Draft) -> None:
 def _startable(seen: Observed, draft: _Draft) -> Iterator[Container]:
     """Containers whose turn it is and that nothing holds back, in order."""
     for container in seen.pod.spec.init_containers:
+        if seen.initialised and not container.is_sidecar:
+            continue
         ran = seen.here(container.name)
-        if container.is_sidecar:
-            if ran is None or ran.state is not State.RUNNING:
-                if _may_start(seen, draft, container):
-                    yield container
-                if not seen.initialised:
-                    return
-            elif not seen.initialised and not seen.has_started(container, ran):
-                return
-        elif not seen.initialised:
-            if ran is not None and (ran.state is State.RUNNING or _failed_for_good(seen, ran)):
-                return
-            if ran is None or ran.state is not State.EXITED or ran.exit_code != 0:
-                if _may_start(seen, draft, container):
-                    yield container
-                return
+        if _wants_start(seen, container, ran) and _may_start(seen, draft, container):
+            yield container
+        if not seen.initialised and not seen.init_done(container):
+            return  # the next one's turn comes when this one has done its part
     for container in seen.pod.spec.containers:
         if seen.running(container.name) is not None:
             continue
@@ -163,14 +154,19 @@ def _startable(seen: Observed, draft: _Draft) -> Iterator[Container]:
             yield container
 
 
+def _wants_start(seen: Observed, container: Container, ran: Ran | None) -> bool:
+    """Whether an init container, or a sidecar, has to be started (again)."""
+    if ran is None or ran.state is State.CREATED:
+        return True
+    if ran.state is not State.EXITED:
+        return False
+    return container.is_sidecar or (ran.exit_code != 0 and seen.pod.spec.restart_policy != "Never")
+
+
 def _ended(seen: Observed, container: Container) -> Ran | None:
     """The newest run, unless it still shows as running in a sandbox that is gone."""
     ran = seen.newest(container.name)
     return None if ran is not None and ran.state is State.RUNNING else ran
-
-
-def _failed_for_good(seen: Observed, ran: Ran) -> bool:
-    return seen.pod.spec.restart_policy == "Never" and ran.state is State.EXITED and ran.exit_code != 0
 
 
 def _may_start(seen: Observed, draft: _Draft, container: Container) -> bool:

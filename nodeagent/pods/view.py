@@ -12,12 +12,12 @@ from nodeagent.volumes.view import ObjectFieldSelector, ResourceFieldSelector, V
 Port = int | str
 
 
-class HTTPHeader(View):
+class HTTPHeader(View, frozen=True):
     name: str = ""
     value: str = ""
 
 
-class HTTPGetAction(View):
+class HTTPGetAction(View, frozen=True):
     port: Port = 0
     path: str = ""
     host: str = ""
@@ -25,25 +25,25 @@ class HTTPGetAction(View):
     http_headers: tuple[HTTPHeader, ...] = ()
 
 
-class TCPSocketAction(View):
+class TCPSocketAction(View, frozen=True):
     port: Port = 0
     host: str = ""
 
 
-class GRPCAction(View):
+class GRPCAction(View, frozen=True):
     port: int = 0
     service: str | None = None
 
 
-class ExecAction(View):
+class ExecAction(View, frozen=True):
     command: tuple[str, ...] = ()
 
 
-class SleepAction(View):
+class SleepAction(View, frozen=True):
     seconds: int = 0
 
 
-class Handler(View):
+class Handler(View, frozen=True):
     """One way to ask a container something, or to tell it."""
 
     exec: ExecAction | None = None
@@ -53,7 +53,7 @@ class Handler(View):
     sleep: SleepAction | None = None
 
 
-class Probe(Handler, frozen=True, rename="camel"):
+class Probe(Handler, frozen=True):
     initial_delay_seconds: int = 0
     timeout_seconds: int = 1
     period_seconds: int = 10
@@ -62,43 +62,43 @@ class Probe(Handler, frozen=True, rename="camel"):
     termination_grace_period_seconds: int | None = None
 
 
-class Lifecycle(View):
+class Lifecycle(View, frozen=True):
     post_start: Handler | None = None
     pre_stop: Handler | None = None
     stop_signal: str = ""
 
 
-class KeySelector(View):
+class KeySelector(View, frozen=True):
     name: str = ""
     key: str = ""
     optional: bool = False
 
 
-class EnvVarSource(View):
+class EnvVarSource(View, frozen=True):
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
 
 
-class EnvVar(View):
+class EnvVar(View, frozen=True):
     name: str = ""
     value: str = ""
     value_from: EnvVarSource | None = None
 
 
-class ObjectRef(View):
+class ObjectRef(View, frozen=True):
     name: str = ""
     optional: bool = False
 
 
-class EnvFromSource(View):
+class EnvFromSource(View, frozen=True):
     prefix: str = ""
     config_map_ref: ObjectRef | None = None
     secret_ref: ObjectRef | None = None
 
 
-class ContainerPort(View):
+class ContainerPort(View, frozen=True):
     container_port: int = 0
     name: str = ""
     protocol: str = "TCP"
@@ -106,7 +106,7 @@ class ContainerPort(View):
     host_ip: str = msgspec.field(name="hostIP", default="")
 
 
-class VolumeMount(View):
+class VolumeMount(View, frozen=True):
     name: str = ""
     mount_path: str = ""
     sub_path: str = ""
@@ -115,22 +115,22 @@ class VolumeMount(View):
     mount_propagation: str = "None"
 
 
-class ResourceRequirements(View):
+class ResourceRequirements(View, frozen=True):
     requests: dict[str, str | int | float] = {}
     limits: dict[str, str | int | float] = {}
 
 
-class Capabilities(View):
+class Capabilities(View, frozen=True):
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
-class SeccompProfile(View):
+class SeccompProfile(View, frozen=True):
     type: str = ""
     localhost_profile: str = ""
 
 
-class SecurityContext(View):
+class SecurityContext(View, frozen=True):
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
@@ -142,12 +142,12 @@ class SecurityContext(View):
     proc_mount: str = ""
 
 
-class Sysctl(View):
+class Sysctl(View, frozen=True):
     name: str = ""
     value: str = ""
 
 
-class PodSecurityContext(View):
+class PodSecurityContext(View, frozen=True):
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
@@ -157,7 +157,7 @@ class PodSecurityContext(View):
     seccomp_profile: SeccompProfile | None = None
 
 
-class Container(View):
+class Container(View, frozen=True):
     name: str = ""
     image: str = ""
     command: tuple[str, ...] = ()
@@ -187,27 +187,27 @@ class Container(View):
         return self.restart_policy == "Always"
 
 
-class HostAlias(View):
+class HostAlias(View, frozen=True):
     ip: str = ""
     hostnames: tuple[str, ...] = ()
 
 
-class DNSOption(View):
+class DNSOption(View, frozen=True):
     name: str = ""
     value: str | None = None
 
 
-class DNSConfig(View):
+class DNSConfig(View, frozen=True):
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
     options: tuple[DNSOption, ...] = ()
 
 
-class ReadinessGate(View):
+class ReadinessGate(View, frozen=True):
     condition_type: str = ""
 
 
-class PodSpec(View):
+class PodSpec(View, frozen=True):
     node_name: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -233,7 +233,7 @@ class PodSpec(View):
     resources: ResourceRequirements = ResourceRequirements()
 
 
-class PodCondition(View):
+class PodCondition(View, frozen=True):
     type: str = ""
     status: str = ""
     reason: str = ""
@@ -241,7 +241,7 @@ class PodCondition(View):
     last_transition_time: str | None = None
 
 
-class ContainerStatus(View):
+class ContainerStatus(View, frozen=True):
     name: str = ""
     container_id: str = msgspec.field(name="containerID", default="")
     ready: bool = False
@@ -249,7 +249,7 @@ class ContainerStatus(View):
     restart_count: int = 0
 
 
-class PodStatus(View):
+class PodStatus(View, frozen=True):
     """The status as the API server has it: where transition times and first start come from."""
 
     phase: str = ""

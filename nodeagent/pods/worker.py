@@ -312,9 +312,7 @@ class Worker:
         await self._reporter.flushed()
         meta = self._pod.metadata
         try:
-            await self._machine.client.delete(
-                PODS, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0
-            )
+            await self._machine.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0)
         except (NotFound, Conflict):
             log.debug("pod was gone from the API already", pod=self._pod.full_name)
         self._facts = dataclasses.replace(self._facts, confirmed=True)

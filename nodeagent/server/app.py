@@ -245,9 +245,7 @@ async def _errors_as_status(request: web.Request, handler: Handler) -> web.Strea
 
 
 def _status(error: StatusError) -> web.Response:
-    return web.Response(
-        status=error.code, body=msgspec.json.encode(error.to_status()), content_type="application/json"
-    )
+    return web.Response(status=error.code, body=msgspec.json.encode(error.to_status()), content_type="application/json")
 
 
 def _streams(query: Mapping[str, str]) -> streams.Wanted:

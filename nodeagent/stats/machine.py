@@ -63,7 +63,7 @@ def measure_capacity(disk_path: Path, max_pods: int) -> Capacity:
 
 
 def measure_pressure(disk_path: Path) -> Pressure:
-    """By upstream's default thresholds: 100 MiB of memory, 10 % of disk, 5 % of inodes, a tenth of a percent of PIDs."""
+    """By upstream's default thresholds: 100 MiB of memory, 10 % of disk, 5 % of inodes."""
     disk = os.statvfs(_existing(disk_path))
     inodes_low = disk.f_files > 0 and disk.f_favail < 0.05 * disk.f_files
     pid_max = int(_read(Path("/proc/sys/kernel/pid_max")) or 32768)

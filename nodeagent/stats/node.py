@@ -90,16 +90,18 @@ def _timeless(node_status: JSON) -> JSON:
 
 
 def _conditions(facts: NodeFacts) -> list[JSON]:
-    pressure = facts.pressure
+    memory, disk, pids = facts.pressure.memory, facts.pressure.disk, facts.pressure.pids
+    amount = ("insufficient", "Insufficient") if memory else ("sufficient", "Sufficient")
+    room = ("has disk pressure", "DiskPressure") if disk else ("has no disk pressure", "NoDiskPressure")
+    ids = ("insufficient", "Insufficient") if pids else ("sufficient", "Sufficient")
     return [
-        _condition("MemoryPressure", pressure.memory, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory",
-                   "kubelet has insufficient memory available", "kubelet has sufficient memory available"),
-        _condition("DiskPressure", pressure.disk, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure",
-                   "kubelet has disk pressure", "kubelet has no disk pressure"),
-        _condition("PIDPressure", pressure.pids, "KubeletHasInsufficientPID", "KubeletHasSufficientPID",
-                   "kubelet has insufficient PID available", "kubelet has sufficient PID available"),
+        _condition(
+            "MemoryPressure", memory, f"KubeletHas{amount[1]}Memory", f"kubelet has {amount[0]} memory available"
+        ),
+        _condition("DiskPressure", disk, f"KubeletHas{room[1]}", f"kubelet {room[0]}"),
+        _condition("PIDPressure", pids, f"KubeletHas{ids[1]}PID", f"kubelet has {ids[0]} PID available"),
         _ready(facts.runtime),
-    ]  # fmt: skip
+    ]
 
 
 def _ready(runtime: RuntimeInfo | None) -> JSON:
@@ -111,19 +113,12 @@ def _ready(runtime: RuntimeInfo | None) -> JSON:
             f"message:{runtime.message}"
         )
     else:
-        problem = ""
-    return _condition(
-        "Ready", not problem, "KubeletReady", "KubeletNotReady", "kubelet is posting ready status", problem
-    )
+        return _condition("Ready", True, "KubeletReady", "kubelet is posting ready status")
+    return _condition("Ready", False, "KubeletNotReady", problem)
 
 
-def _condition(kind: str, holds: bool, reason: str, other_reason: str, message: str, other_message: str) -> JSON:
-    return {
-        "type": kind,
-        "status": "True" if holds else "False",
-        "reason": reason if holds else other_reason,
-        "message": message if holds else other_message,
-    }
+def _condition(kind: str, holds: bool, reason: str, message: str) -> JSON:
+    return {"type": kind, "status": "True" if holds else "False", "reason": reason, "message": message}
 
 
 def _dated(condition: JSON, before: Mapping[str, JSON], now: str) -> JSON:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING
 
@@ -43,31 +43,10 @@ def field_text(pod: PodFacts, selector: ObjectFieldSelector) -> str:
     if subscript:
         where = pod.labels if subscript[1] == "labels" else pod.annotations
         return where.get(subscript[2], "")
-    match path:
-        case "metadata.name":
-            return pod.name
-        case "metadata.namespace":
-            return pod.namespace
-        case "metadata.uid":
-            return pod.uid
-        case "metadata.labels":
-            return _map_text(pod.labels)
-        case "metadata.annotations":
-            return _map_text(pod.annotations)
-        case "spec.nodeName":
-            return pod.node_name
-        case "spec.serviceAccountName":
-            return pod.service_account_name
-        case "status.podIP":
-            return pod.pod_ips[0] if pod.pod_ips else ""
-        case "status.podIPs":
-            return ",".join(pod.pod_ips)
-        case "status.hostIP":
-            return pod.host_ips[0] if pod.host_ips else ""
-        case "status.hostIPs":
-            return ",".join(pod.host_ips)
-        case _:
-            raise FieldError(f"unsupported fieldPath: {path}")
+    plain = _PLAIN_FIELDS.get(path)
+    if plain is None:
+        raise FieldError(f"unsupported fieldPath: {path}")
+    return plain(pod)
 
 
 def resource_text(pod: PodFacts, selector: ResourceFieldSelector, container: str) -> str:
@@ -94,3 +73,18 @@ def _map_text(pairs: Mapping[str, str]) -> str:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
+
+
+_PLAIN_FIELDS: Mapping[str, Callable[[PodFacts], str]] = {
+    "metadata.name": lambda pod: pod.name,
+    "metadata.namespace": lambda pod: pod.namespace,
+    "metadata.uid": lambda pod: pod.uid,
+    "metadata.labels": lambda pod: _map_text(pod.labels),
+    "metadata.annotations": lambda pod: _map_text(pod.annotations),
+    "spec.nodeName": lambda pod: pod.node_name,
+    "spec.serviceAccountName": lambda pod: pod.service_account_name,
+    "status.podIP": lambda pod: pod.pod_ips[0] if pod.pod_ips else "",
+    "status.podIPs": lambda pod: ",".join(pod.pod_ips),
+    "status.hostIP": lambda pod: pod.host_ips[0] if pod.host_ips else "",
+    "status.hostIPs": lambda pod: ",".join(pod.host_ips),
+}

@@ -23,7 +23,7 @@ def mount_tmpfs(folder: Path, *, size: int = 0, mode: int = 0o777) -> None:
 
 
 def unmount(folder: Path) -> None:
-    """Take everything off `folder`; nothing there is fine. Lazily, so that a busy mount does not hold up a pod's end."""
+    """Take everything off `folder`; nothing there is fine. Lazily: a busy mount must not hold up a pod's end."""
     _libc.umount2(os.fsencode(folder), _MNT_DETACH)
 
 

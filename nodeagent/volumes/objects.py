@@ -9,7 +9,7 @@ import msgspec
 
 from apimachinery.objects.meta import Object
 
-CONFIG_MAP, SECRET = "configmap", "secret"  # noqa: S105 - a kind, not a password
+CONFIG_MAP, SECRET = "configmap", "secret"
 Reference = tuple[str, str]
 """(kind, name) of an object in the pod's own namespace."""
 

@@ -86,7 +86,8 @@ class PrivateMachine:
         with (self.root / "containerd.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while subprocess.run(["ctr", "-a", self.socket, "version"], capture_output=True).returncode != 0:
+        version = ["ctr", "-a", self.socket, "version"]
+        while subprocess.run(version, capture_output=True, check=False).returncode != 0:
             assert time.monotonic() < deadline, (self.root / "containerd.log").read_text()[-2000:]
             time.sleep(0.1)
 

@@ -1,6 +1,6 @@
 """Keys stay on the machine; only certificates that fit them are taken in."""
 
-import datetime
+import datetime as dt
 import json
 import stat
 from pathlib import Path
@@ -26,7 +26,7 @@ class Authority:
         return self._sign(csr.subject, csr.public_key())
 
     def _sign(self, subject: x509.Name, key: object) -> str:
-        start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key)  # type: ignore[arg-type]
         builder = builder.serial_number(7).not_valid_before(start).not_valid_after(start.replace(year=2036))
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
@@ -73,9 +73,7 @@ def test_fitting_certificates_are_installed(tmp_path: Path) -> None:
         pytest.param({"ca": Authority("other").pem}, "was not issued by the given ca", id="another authority"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_changes_nothing(
-    tmp_path: Path, change: dict[str, str], message: str
-) -> None:
+def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path: Path, change: dict[str, str], message: str) -> None:
     body = certificates(Authority(), enrol.requests(tmp_path, "pi-1")) | change
     with pytest.raises(enrol.EnrolError, match=message):
         enrol.install(tmp_path, json.dumps(body).encode())
