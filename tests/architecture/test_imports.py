@@ -15,9 +15,8 @@ def loaded_by(module: str) -> set[str]:
 @pytest.mark.parametrize(
     ("program", "never"),
     [
-        pytest.param(
-            "nodeagent.main", {"textual", "rich", "asyncssh", "engine", "tui", "kubernetes_validate"}, id="agent"
-        ),
+        # structlog loads rich wherever it is installed; what is installed on a machine does not include it.
+        pytest.param("nodeagent.main", {"textual", "asyncssh", "engine", "tui", "kubernetes_validate"}, id="agent"),
         pytest.param("tui.app", {"engine", "nodeagent", "asyncssh", "grpc", "kubernetes_validate"}, id="tui"),
         pytest.param("engine.main", {"textual", "nodeagent", "tui", "grpc"}, id="engine"),
         pytest.param(
