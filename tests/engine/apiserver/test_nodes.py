@@ -143,3 +143,11 @@ async def test_exec_passes_both_ways_until_the_command_ends(engine: RunningEngin
     assert stream.exit_status is not None
     assert stream.exit_status.code == 0
     assert agent.asked[0].startswith("/exec/default/web/main?command=sh&command=-c&command=a+b")
+
+
+async def test_kubectl_execs_and_reads_logs(engine: RunningEngine, agent: Agent, pod: str) -> None:
+    ran = await engine.kubectl("exec", "-i", "web", "-c", "main", "--", "cat", stdin="hello")
+    assert ran.out == "HELLO"
+    assert (await engine.kubectl("logs", "-f", "web", "-c", "main")).out == "line 0\nline 1\nline 2\n"
+    ran = await engine.kubectl("exec", "web", "-c", "waiting", "--", "ls", check=False)
+    assert 'containers "waiting" not found' in ran.err
