@@ -13,14 +13,14 @@ from nodeagent.network.command import CommandFailed, run
 
 
 class Ip:
-    """`command` lets tests act inside a network namespace. All methods raise CommandFailed."""
+    """Speaks `ip`, or with another `command` its sibling `bridge`. All methods raise CommandFailed."""
 
-    def __init__(self, command: Sequence[str] = ("ip",)) -> None:
+    def __init__(self, command: Sequence[str] = ("ip", "-N")) -> None:
         self._command = tuple(command)
 
     async def show(self, *words: str) -> list[dict[str, Any]]:
-        """The answer of `ip -json …`, numbers for protocols and tables."""
-        output = await run((*self._command, "-N", "-json", *words))
+        """The answer of `ip -json …`, with numbers for protocols and tables."""
+        output = await run((*self._command, "-json", *words))
         return [entry for entry in msgspec.json.decode(output or b"[]") if entry]
 
     async def batch(self, lines: Iterable[str]) -> None:

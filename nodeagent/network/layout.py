@@ -8,6 +8,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 BRIDGE = "ph0"
+TUNNEL = "ph-vxlan"
+TUNNEL_MTU = 1450
+"""What is left of the usual 1500 bytes inside VXLAN over IPv4."""
+
 TABLE = "pilothouse"
 """The nft table `ip pilothouse`: everything in it is ours."""
 
@@ -110,6 +114,11 @@ class Layout:
             ports={("udp", 53): DNS_PORT, ("tcp", 53): DNS_PORT},
         )
         return {f"{service.namespace}/{service.name}": service for service in (kubernetes, dns)}
+
+
+def tunnel_end(pod_cidr: str) -> str:
+    """A machine's address inside the tunnel: the first of its pod network, which no pod gets. Raises ValueError."""
+    return str(ipaddress.IPv4Network(pod_cidr).network_address)
 
 
 def mac_of(address: str) -> str:

@@ -18,13 +18,14 @@ from nodeagent.network.dns.upstream import Upstream, read_resolv_conf
 from nodeagent.network.dns.zone import Zone
 from nodeagent.network.firewall import ensure_openings
 from nodeagent.network.iproute import Ip
-from nodeagent.network.layout import BRIDGE, DNS_PORT, RELAY_PORT, Layout, NetworkConfig
+from nodeagent.network.layout import DNS_PORT, RELAY_PORT, Layout, NetworkConfig
 from nodeagent.network.nft.kernel import Nft
 from nodeagent.network.relay import Relay
 from nodeagent.network.routes import our_routes, own_networks, route_commands, ways
 from nodeagent.network.services.proxy import ServiceProxy
 from nodeagent.network.state import ClusterState
 from nodeagent.network.sysctls import ensure_sysctls
+from nodeagent.network.tunnel import ensure_tunnel
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,7 @@ class MachineNetwork:
         self._status = status
         self._nft = Nft()
         self._ip = Ip()
+        self._bridge = Ip(("bridge",))
         self._nodes_changed = asyncio.Event()
         self.services: ServiceProxy | None = None
         """While the network stands: who keeps the rules, for diagnosis."""
@@ -161,11 +163,9 @@ class MachineNetwork:
             stop_listening()
 
     async def _routes_once(self, layout: Layout) -> None:
-        found = ways(self._state.nodes.values(), layout, await own_networks(self._ip, BRIDGE))
-        self._status.note(
-            "routes", f"not on this machine's network: {', '.join(found.elsewhere)}" if found.elsewhere else ""
-        )
-        lines = route_commands(await our_routes(self._ip), found.reachable, keep=[layout.service_cidr])
+        wanted = ways(self._state.nodes.values(), layout, await own_networks(self._ip))
+        await ensure_tunnel(self._ip, self._bridge, layout, wanted)
+        lines = route_commands(await our_routes(self._ip), wanted, keep=[layout.service_cidr])
         await self._ip.batch(lines)
         if lines:
             log.info("routes changed", commands=lines)

@@ -17,6 +17,7 @@ from nodeagent.network.iproute import Ip
 from nodeagent.network.nft.kernel import Nft
 from nodeagent.network.routes import remove_routes
 from nodeagent.network.services.rules import FAMILY_TABLE
+from nodeagent.network.tunnel import remove_tunnel
 
 CNI_CONF_DIR = Path("/etc/pilothouse/cni")
 STATE_DIR = Path("/var/lib/pilothouse/agent")
@@ -31,7 +32,7 @@ async def teardown(
     # Adding first makes deleting succeed whether or not there is a table.
     drop_table = f"add table {FAMILY_TABLE}\ndelete table {FAMILY_TABLE}\n"
     problems: list[str] = []
-    for work in (nft.apply(drop_table), remove_openings(nft), remove_routes(ip), remove_bridge(ip)):
+    for work in (nft.apply(drop_table), remove_openings(nft), remove_routes(ip), remove_tunnel(ip), remove_bridge(ip)):
         try:
             await work
         except CommandFailed as error:

@@ -43,7 +43,8 @@ def entry(service: ServiceView, slices: Iterable[EndpointSliceView]) -> Entry:
     """Compile one Service. A headless one has the addresses of its ready endpoints and the ports they listen on."""
     spec, meta = service.spec, service.metadata
     if spec.type == "ExternalName":
-        return Entry(namespace=meta.namespace, name=meta.name, external_name=spec.external_name.rstrip("."))
+        target = spec.external_name.rstrip(".")
+        return Entry(namespace=meta.namespace, name=meta.name, external_name=target if _is_name(target) else "")
     hosts: dict[str, dict[str, None]] = {}
     endpoint_ports: dict[NamedPort, None] = {}
     for piece in slices:
@@ -73,6 +74,10 @@ def entry(service: ServiceView, slices: Iterable[EndpointSliceView]) -> Entry:
         ports=ports,
         hosts=by_host,
     )
+
+
+def _is_name(text: str) -> bool:
+    return len(text) < 254 and text.isascii() and all(0 < len(label) < 64 for label in text.split("."))
 
 
 def host_of(address: str) -> str:

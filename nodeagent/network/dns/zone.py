@@ -187,9 +187,12 @@ class Zone:
         if is_ipv4(address):
             return self._addresses(name, (address,), qtype)
         try:
-            return self._addresses(name, (str(ipaddress.IPv6Address(host.replace("-", ":"))),), qtype)
+            parsed = ipaddress.IPv6Address(host.replace("-", ":"))
         except ValueError:
             return self._unknown()
+        if parsed.scope_id is not None:
+            return self._unknown()
+        return self._addresses(name, (str(parsed),), qtype)
 
     def _reverse(self, labels: Labels, qtype: str) -> Answer | None:
         address = ".".join(reversed(labels[:-2]))

@@ -12,11 +12,12 @@
 A changed endpoint replaces one rule; a changed address one element. Everything else stays untouched.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from apimachinery.objects.meta import ObjectMeta
-from nodeagent.network.layout import BRIDGE, TABLE, BuiltIn, Layout, is_ipv4, networks
+from nodeagent.network.layout import BRIDGE, TABLE, TUNNEL, TUNNEL_MTU, BuiltIn, Layout, is_ipv4, networks
 from nodeagent.network.nft.table import Chain, Container, Table
 from nodeagent.network.services.endpoints import (
     Backend,
@@ -34,6 +35,11 @@ MASQUERADE = "0x00004000"
 
 DEFAULT_AFFINITY_SECONDS = 10800
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
+
+_SAFE_NAME = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
+"""Whatever the API server lets through, nothing else becomes part of nft's text."""
+
 _MASQUERADE_LATER = "jump masquerade-later"
 
 
@@ -94,6 +100,14 @@ def base(layout: Layout) -> Table:
                 f'ip saddr {layout.pod_cidr} ip daddr != {cluster} ip daddr != 224.0.0.0/4 oifname != "{BRIDGE}"'
                 " masquerade fully-random",
             ),
+            # The tunnel takes some bytes of each packet: both ends of a connection are told so when it begins.
+            "clamp-forward": _hooked(
+                "filter",
+                "forward",
+                -150,
+                f'oifname "{TUNNEL}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+                f'iifname "{TUNNEL}" tcp flags & (syn | rst) == syn tcp option maxseg size set {TUNNEL_MTU - 40}',
+            ),
             "firewall-prerouting": _hooked("filter", "prerouting", -110, f"ct state new {by_address} vmap @firewalls"),
             # After the nat chains of these hooks, or what they translate would be refused; before routing, which may
             # have no way to a service address.
@@ -109,12 +123,14 @@ def service_rules(service: ServiceView, slices: Iterable[EndpointSliceView], lay
     spec = service.spec
     if spec.type == "ExternalName" or not is_ipv4(spec.cluster_ip):
         return ServiceRules(table, udp)
-    if PROXY_NAME_LABEL in service.metadata.labels:
+    if PROXY_NAME_LABEL in service.metadata.labels or not _SAFE_NAME.fullmatch(service.metadata.name):
         return ServiceRules(table, udp)
     pieces = list(slices)
     built_in = layout.built_in.get(f"{service.metadata.namespace}/{service.metadata.name}")
     table.elements["cluster-ips", spec.cluster_ip] = ""
     for port in spec.ports or ():
+        if port.protocol not in PROTOCOLS:
+            continue
         if built_in is None:
             found = candidates(port, pieces, layout.node_name)
         else:

@@ -104,11 +104,11 @@ class Namespace:
 class Machine(Namespace):
     """A machine whose network is run by the code under test."""
 
-    def __init__(self, net: "TestNet", number: int) -> None:
+    def __init__(self, net: "TestNet", number: int, subnet: str = "10.98.0") -> None:
         super().__init__(net, f"m{number}")
         self.node_name = f"m{number}"
         self.number = number
-        self.address = f"10.98.0.{number}"
+        self.address = f"{subnet}.{number}"
         self.pods = 0
         net.plug(self, self.address)
         self.state_dir = net.tmp / self.node_name

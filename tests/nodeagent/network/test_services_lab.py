@@ -5,6 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,11 @@ from tests.nodeagent.network.objects import endpoint, endpoints, http, node, ser
 
 pytestmark = pytest.mark.lab
 
+BULK = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 8080), timeout=5) as c:
+    f = c.makefile("rb"); f.readline(); c.sendall(b"x" * 300000); print(len(f.read(300000)))
+"""
 VIP, NODE_PORT = "10.43.0.50", 30080
 
 
@@ -189,3 +195,32 @@ def test_load_balancer_addresses_respect_their_source_ranges(cluster: Cluster) -
     assert names(cluster.lan.connect("198.51.100.7", 80)) == {"b": 1}
     cluster.has([service(ip=VIP, load_balancer_source_ranges=("192.0.2.0/24",), **balanced)], found)  # type: ignore[arg-type]
     assert cluster.lan.connect("198.51.100.7", 80, timeout=0.5) == ["TimeoutError"]
+
+
+def test_the_longest_names_are_no_trouble(cluster: Cluster) -> None:
+    longest = "n" * 63
+    named = service(longest, longest, ip="10.43.0.66", type="NodePort", affinity_seconds=60)
+    cluster.has([named], [endpoints(endpoint(cluster.pods["b"].address, "m2"), of=longest, namespace=longest)])
+    assert names(cluster.pods["a"].connect("10.43.0.66", 80)) == {"b": 1}
+
+
+def test_machines_on_different_networks_reach_each_others_pods_through_a_tunnel(tmp_path: Path) -> None:
+    with network(tmp_path) as net:
+        near, far = Machine(net, 1), Machine(net, 2, subnet="10.97.0")
+        router = net.client("10.98.0.254")
+        router.ip("address", "add", "10.97.0.254/24", "dev", "eth0")
+        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        near.ip("route", "add", "default", "via", "10.98.0.254")
+        far.ip("route", "add", "default", "via", "10.97.0.254")
+        nodes = (node("m1", "10.42.1.0/24", near.address), node("m2", "10.42.2.0/24", far.address))
+        one = Snapshot(services=(service(ip=VIP),), slices=(endpoints(endpoint("10.42.2.2", "m2")),), nodes=nodes)
+        assert [machine.tell(one) for machine in (near, far)] == ["settled"] * 2
+        a, b = near.pod("a"), far.pod("b")
+        assert a.connect(b.address, 8080) == [f"b {a.address}"]
+        assert b.connect(a.address, 8080) == [f"a {b.address}"]
+        assert a.connect(VIP, 80) == [f"b {a.address}"]
+        assert near.connect(VIP, 80) == ["b 10.42.1.1"]
+        assert a.python(BULK, b.address).strip() == "300000"
+        alone = Snapshot(nodes=nodes[:1])
+        assert near.tell(alone) == "settled"
+        assert "ph-vxlan" not in near.ip("link")

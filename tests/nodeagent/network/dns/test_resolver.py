@@ -4,6 +4,8 @@ import struct
 
 import pytest
 from dnslib import EDNS0, QTYPE, RR, A, DNSRecord
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apimachinery.aio.clock import FakeClock
 from apimachinery.aio.tasks import TaskScope
@@ -181,3 +183,44 @@ def test_edns_is_answered_only_to_those_who_speak_it() -> None:
     (opt,) = reply_to(query("web.default.svc.cluster.local", size=4096)).ar
     assert opt.rtype == wire.OPT
     assert opt.rclass == EDNS0(udp_len=1232).rclass
+
+
+LABELS = st.sampled_from(
+    [
+        b"svc",
+        b"pod",
+        b"cluster",
+        b"local",
+        b"default",
+        b"web",
+        b"db",
+        b"data",
+        b"_http",
+        b"_tcp",
+        b"10-42-1-2",
+        b"fd00--1%x",
+        b"in-addr",
+        b"arpa",
+        b"50",
+        b"43",
+        b"10",
+        b"0",
+        b"alias",
+        b"loop",
+        b"a.b",
+        b"\xff\x00",
+    ]
+) | st.binary(min_size=1, max_size=20)
+
+
+@given(st.lists(LABELS, max_size=8), st.integers(0, 300), st.binary(max_size=30), st.booleans())
+def test_whatever_is_asked_gets_an_answer_that_can_be_read(
+    labels: list[bytes], qtype: int, rest: bytes, tcp: bool
+) -> None:
+    name = b"".join(bytes([len(label)]) + label for label in labels)
+    message = query()[:12] + name + b"\0" + struct.pack("!HH", qtype, 1) + rest
+    found = resolver().now(message, tcp=tcp)
+    if found is not None:
+        assert found[:2] == message[:2]
+        assert wire.is_response(found)
+        wire.records(found)

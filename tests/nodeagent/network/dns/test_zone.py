@@ -177,6 +177,13 @@ def test_external_names_one_behind_the_other_are_all_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("target", ["", "a..b", "x" * 64, "é.example"])
+def test_an_external_name_that_is_no_name_is_nodata(target: str) -> None:
+    state = Snapshot(services=(service("bad", ip="", type="ExternalName", external_name=target),))
+    answer = ask("bad.default.svc.cluster.local", "CNAME", of=zone(state))
+    assert (answer.exists, answer.records) == (True, ())
+
+
 def test_an_external_name_that_points_at_itself_ends() -> None:
     assert data(ask("loop.default.svc.cluster.local")) == ["loop.default.svc.cluster.local"]
 

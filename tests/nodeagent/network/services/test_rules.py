@@ -105,6 +105,7 @@ def test_session_affinity_asks_each_endpoint_for_its_clients_first() -> None:
         pytest.param(service(ip="", type="ExternalName", external_name="example.com"), id="external name"),
         pytest.param(service(labels={PROXY_NAME_LABEL: "other"}), id="another proxy's"),
         pytest.param(service(ip="fd00::50"), id="IPv6 only"),
+        pytest.param(service("x } ; flush ruleset"), id="a name that is none"),
     ],
 )
 def test_services_that_need_no_rules(wanted: ServiceView) -> None:
