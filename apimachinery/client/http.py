@@ -55,7 +55,9 @@ class HttpTransport:
         # Made on first use: a session belongs to the running loop.
         if self._session is None or self._session.closed:
             connector = aiohttp.TCPConnector(ssl=self._ssl if self._ssl is not None else True, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True, raise_for_status=False)
+            self._session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=True, raise_for_status=_raise_refused_handshake
+            )
         return self._session
 
     async def _merged(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -147,10 +149,7 @@ class HttpTransport:
                 autoping=True,
             )
         except aiohttp.WSServerHandshakeError as error:
-            # A refused handshake comes without its body; a plain request to the same place tells the reason.
-            answer = await self.request("GET", path, query=query, headers=headers)
-            told = answer.body if answer.status == error.status else {"message": error.message}
-            raise StatusError.from_status(told, error.status) from error
+            raise StatusError.from_status({"message": error.message}, error.status) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._failed(error) from error
         return _AiohttpWebSocket(socket)
@@ -167,6 +166,12 @@ class HttpTransport:
         if isinstance(error, TimeoutError):
             cause = "no answer in time"
         return ConnectionFailed(f"{self._server}: {cause}")
+
+
+async def _raise_refused_handshake(answer: aiohttp.ClientResponse) -> None:
+    """Raise the server's reason: aiohttp's own error for a refused WebSocket comes without the body."""
+    if answer.status >= 400 and "upgrade" in answer.request_info.headers:
+        raise StatusError.from_status(await answer.read(), answer.status)
 
 
 class _AiohttpWebSocket:

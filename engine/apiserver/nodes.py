@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
+from collections import OrderedDict
 from typing import Protocol
 
 import aiohttp
@@ -22,6 +24,8 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 _CONNECT_TIMEOUT = 10.0
 _LARGEST_MESSAGE = 4 << 20
+_REFUSAL_SECONDS = 5.0
+_REFUSALS_KEPT = 100
 
 
 class NodeEndpoint(Protocol):
@@ -47,18 +51,45 @@ class NoConnections:
         raise ServiceUnavailable(f'node "{node_name}" is not connected')
 
 
+class _Refusals:
+    """Why WebSockets were refused a moment ago.
+
+    A client that is refused one tries the older SPDY at once, which we do not speak, and shows only what that was
+    answered: it has to be the true reason. Asking the agent again instead might run the command.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, ...], tuple[float, StatusError]] = OrderedDict()
+
+    def remember(self, upgrade: Upgrade, refusal: StatusError) -> None:
+        self._kept[_same(upgrade)] = (time.monotonic() + _REFUSAL_SECONDS, refusal)
+        while len(self._kept) > _REFUSALS_KEPT:
+            self._kept.popitem(last=False)
+
+    def take(self, upgrade: Upgrade) -> StatusError | None:
+        until, refusal = self._kept.pop(_same(upgrade), (0.0, None))
+        return refusal if time.monotonic() < until else None
+
+
+def _same(upgrade: Upgrade) -> tuple[str, ...]:
+    return (upgrade.node, upgrade.path, *(f"{key}={value}" for key, value in upgrade.query.pairs))
+
+
 class NodeProxy:
     """Use as an async context manager."""
 
     def __init__(self, connections: NodeConnections) -> None:
         self.connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._refusals = _Refusals()
 
     async def __aenter__(self) -> NodeProxy:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
         # One connection per stream: a stream lives as long as somebody looks at it.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False)
+        self._session = aiohttp.ClientSession(
+            timeout=timeout, connector=connector, auto_decompress=False, raise_for_status=_raise_refusal
+        )
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -71,10 +102,14 @@ class NodeProxy:
             return await self._log(request, upgrade)
         protocol = _choose(request)
         if not protocol:
-            # Clients try older protocols when the first is refused and show the last answer: let it be the true one.
-            await self._refused(upgrade)
-            raise BadRequest("Upgrade request required: WebSocket with " + " or ".join(PROTOCOLS))
-        return await self._channels(request, upgrade, protocol)
+            raise self._refusals.take(upgrade) or BadRequest(
+                f"Upgrade request required: WebSocket with {' or '.join(PROTOCOLS)}"
+            )
+        try:
+            return await self._channels(request, upgrade, protocol)
+        except StatusError as refusal:
+            self._refusals.remember(upgrade, refusal)
+            raise
 
     async def _log(self, request: web.BaseRequest, upgrade: Upgrade) -> web.StreamResponse:
         if not upgrade.node:
@@ -84,8 +119,6 @@ class NodeProxy:
             async with session.get(
                 endpoint.base_url + upgrade.path, params=upgrade.query.pairs, ssl=endpoint.ssl
             ) as source:
-                if source.status != 200:
-                    raise StatusError.from_status(await source.read(), source.status)
                 response = web.StreamResponse(headers={"content-type": "text/plain"})
                 response.enable_chunked_encoding()
                 await response.prepare(request)
@@ -106,9 +139,6 @@ class NodeProxy:
                 ssl=endpoint.ssl,
                 max_msg_size=_LARGEST_MESSAGE,
             )
-        except aiohttp.WSServerHandshakeError as error:
-            await self._refused(upgrade)
-            raise StatusError.from_status(error.message.encode(), error.status) from error
         except aiohttp.ClientError as error:
             raise _unreachable(upgrade.node, error) from error
         client = web.WebSocketResponse(protocols=[protocol], max_msg_size=_LARGEST_MESSAGE)
@@ -117,22 +147,16 @@ class NodeProxy:
             await _join(client, node)
         return client
 
-    async def _refused(self, upgrade: Upgrade) -> None:
-        """Raise what the agent has against this request: a refused handshake hides it, a plain request tells."""
-        endpoint, session = await self._reach(upgrade.node)
-        try:
-            async with session.get(
-                endpoint.base_url + upgrade.path, params=upgrade.query.pairs, ssl=endpoint.ssl
-            ) as answer:
-                if answer.status >= 400:
-                    raise StatusError.from_status(await answer.read(), answer.status)
-        except aiohttp.ClientError as error:
-            raise _unreachable(upgrade.node, error) from error
-
     async def _reach(self, node: str) -> tuple[NodeEndpoint, aiohttp.ClientSession]:
         if self._session is None:
             raise InternalError("the node proxy is not running")
         return await self.connections.endpoint(node), self._session
+
+
+async def _raise_refusal(answer: aiohttp.ClientResponse) -> None:
+    """Raise what the agent says, for streams and refused WebSocket handshakes alike."""
+    if answer.status >= 400:
+        raise StatusError.from_status(await answer.read(), answer.status)
 
 
 def _choose(request: web.BaseRequest) -> str:
