@@ -25,6 +25,15 @@ _ALWAYS = (f"{_META}.Status", f"{_META}.DeleteOptions", f"{_META}.Patch", f"{_ME
 _REFERENCE = "#/$defs/"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+# Types that are more than one in JSON, as each dialect says it.
+_SCALARS_V3: Json = {
+    _INT_OR_STRING: {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+    _QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
+}
+_SCALARS_V2: Json = {
+    _INT_OR_STRING: {"format": "int-or-string", "type": "string"},
+    _QUANTITY: {"type": "string"},
+}
 _INFO = {"title": "Kubernetes", "version": VERSION}
 # The package lists the values of these two; Kubernetes' own documents do not.
 _TYPE_META = frozenset({"apiVersion", "kind"})
@@ -60,7 +69,7 @@ def document_v3(path: str) -> bytes | None:
             "openapi": "3.0.0",
             "info": _INFO,
             "paths": paths_v3(kinds),
-            "components": {"schemas": _schemas(_names(kinds), _v3)},
+            "components": {"schemas": _schemas(_names(kinds), _v3, _SCALARS_V3)},
         }
     )
 
@@ -74,7 +83,7 @@ def document_v2() -> bytes:
             "swagger": "2.0",
             "info": _INFO,
             "paths": paths_v2(kinds),
-            "definitions": _schemas(_names(kinds), _v2),
+            "definitions": _schemas(_names(kinds), _v2, _SCALARS_V2),
         }
     )
 
@@ -91,7 +100,7 @@ def _names(kinds: Iterable[Kind]) -> list[str]:
     return list(names)
 
 
-def _schemas(names: list[str], dialect: Callable[[Json], Json]) -> Json:
+def _schemas(names: list[str], dialect: Callable[[Json], Json], scalars: Json) -> Json:
     published = slices()
     schemas: Json = {}
     waiting = names
@@ -101,7 +110,7 @@ def _schemas(names: list[str], dialect: Callable[[Json], Json]) -> Json:
             continue
         schema: Json = msgspec.json.decode(published[name])
         waiting += (target for target in _targets(schema) if target not in schemas)
-        schemas[name] = _scalar(name, schema) or dialect(schema)
+        schemas[name] = dialect(schema) | scalars.get(name, {})
     return dict(sorted(schemas.items()))
 
 
@@ -119,15 +128,6 @@ def _targets(schema: Any) -> list[str]:
         for value in items:
             found += _targets(value)
     return found
-
-
-def _scalar(name: str, schema: Json) -> Json | None:
-    described = {"description": schema["description"]} if "description" in schema else {}
-    if name == _INT_OR_STRING:
-        return {**described, "type": "string", "format": "int-or-string"}
-    if name == _QUANTITY:
-        return {**described, "type": "string"}
-    return None
 
 
 def _v3(schema: Json) -> Json:
@@ -151,6 +151,8 @@ def _convert(schema: Json, prefix: str, *, wrap_references: bool) -> Json:
                     converted.update(reference)
             case "type":
                 converted["type"] = next(name for name in value if name != "null") if isinstance(value, list) else value
+            case "oneOf":
+                pass  # only scalars have it, see above
             case "properties":
                 fields = {name: _convert(item, prefix, wrap_references=wrap_references) for name, item in value.items()}
                 for name in _TYPE_META & fields.keys():

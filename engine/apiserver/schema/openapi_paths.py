@@ -151,9 +151,11 @@ def _sub_operations(kind: Kind, sub: Subresource, dialect: _Dialect) -> Json:
     gvk = {"group": group, "version": version, "kind": name}
     definition = name_of(group, version, name)
     # Streams and proxies have options for a kind, which no definition describes.
-    answer = _STATUS if name.endswith("Options") else definition
+    described = not name.endswith("Options")
     return {
-        method: dialect.operation(action, gvk, answer, _body(action, definition))
+        method: dialect.operation(
+            action, gvk, definition if described else _STATUS, _body(action, definition) if described else ""
+        )
         for verb, method, action in _ON_SUBRESOURCES
         if verb in sub.verbs
     }

@@ -58,5 +58,5 @@ CONFIG_MAP = Kind(
     validate=_validate,
     validate_update=lambda new, old: frozen_errors(new, old, "data", "binaryData"),
     table_view=ConfigMapRow,
-    columns=(NAME, Column(name="Data", type="integer", cell=_entries, description="Number of entries"), AGE),
+    columns=(NAME, Column(name="Data", cell=_entries, description="Number of entries"), AGE),
 )

@@ -147,6 +147,9 @@ def prepare_update(new: Json, old: Json, _context: Context) -> None:
     """Keep what the client need not repeat, and drop what its new type has no use for."""
     metadata.put_back_part(new, old, "status")
     spec, before = new["spec"], old["spec"]
+    if spec.get("clusterIP") != before.get("clusterIP") and spec.get("clusterIPs") == before.get("clusterIPs"):
+        # The client changed the old field alone: the list follows it.
+        spec["clusterIPs"] = [spec["clusterIP"]] if spec.get("clusterIP") else []
     _keep_allocated(spec, before)
     _drop_unused(spec, before)
 
