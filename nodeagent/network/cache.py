@@ -36,9 +36,12 @@ def load(path: Path) -> Snapshot | None:
 
 
 def save(path: Path, snapshot: Snapshot) -> None:
-    """Raises OSError."""
+    """Write it down, unless the same stands there already. Raises OSError."""
+    content = msgspec.json.encode(snapshot)
+    if path.exists() and path.read_bytes() == content:
+        return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(path, msgspec.json.encode(snapshot), 0o600)
+    replace_file(path, content, 0o600)
 
 
 async def keep_saved(path: Path, state: ClusterState, synced: asyncio.Event, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from apimachinery.objects.meta import Object, key
+from apimachinery.objects.meta import Object, ObjectMeta, key
 from nodeagent.network.views import EndpointSliceView, NodeView, ServiceView
 
 V = TypeVar("V", bound=Object)
@@ -63,7 +63,8 @@ class ClusterState:
         return self._by_service.get(service_key, {}).values()
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(tuple(self.services.values()), tuple(self.slices.values()), tuple(self.nodes.values()))
+        """Everything as it is now, without what nobody here reads."""
+        return Snapshot(_slim(self.services), _slim(self.slices), _slim(self.nodes))
 
     # The three handlers have the shape that informers call: (old, new), new is None for what is gone.
 
@@ -117,6 +118,16 @@ class ClusterState:
         self.changes += 1
         for listener in list(self._service_listeners):
             listener(service_key)
+
+
+def _slim(objects: dict[str, V]) -> tuple[V, ...]:
+    return tuple(msgspec.structs.replace(obj, metadata=_slim_meta(obj.metadata)) for obj in objects.values())
+
+
+def _slim_meta(meta: ObjectMeta) -> ObjectMeta:
+    return ObjectMeta(
+        name=meta.name, namespace=meta.namespace, labels=meta.labels, creation_timestamp=meta.creation_timestamp
+    )
 
 
 def _keep(objects: dict[str, V], old: V | None, new: V | None) -> str:

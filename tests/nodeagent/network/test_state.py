@@ -1,10 +1,12 @@
 import stat
 from pathlib import Path
 
+import msgspec
+
 from apimachinery.objects.meta import ObjectMeta
 from nodeagent.network import cache
 from nodeagent.network.state import ClusterState, Snapshot
-from nodeagent.network.views import NodeView
+from nodeagent.network.views import EndpointSliceView, NodeView, ServiceView
 from tests.nodeagent.network.objects import endpoint, endpoints, node, service
 
 START = Snapshot(
@@ -71,6 +73,21 @@ def test_what_is_saved_comes_back_and_only_the_owner_can_read_it(tmp_path: Path)
     assert [p.name for p in path.parent.iterdir()] == ["network.json"]
 
 
+def test_the_same_again_costs_the_disk_nothing_and_what_nobody_reads_is_not_kept(tmp_path: Path) -> None:
+    path = cache.path_in(tmp_path)
+    state = ClusterState()
+    for version in ("1", "2"):
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 5000}
+        meta = ObjectMeta(name="web", namespace="default", resource_version=version, annotations=annotations)
+        state.service_changed(None, ServiceView(metadata=meta))
+        cache.save(path, state.snapshot())
+        written = path.stat().st_ino
+        if version == "1":
+            first = written
+    assert written == first
+    assert path.stat().st_size < 1000
+
+
 def test_a_file_that_cannot_be_read_is_no_snapshot(tmp_path: Path) -> None:
     path = cache.path_in(tmp_path)
     assert cache.load(path) is None
@@ -80,10 +97,6 @@ def test_a_file_that_cannot_be_read_is_no_snapshot(tmp_path: Path) -> None:
 
 
 def test_what_the_api_sends_is_read_with_its_nulls() -> None:
-    import msgspec
-
-    from nodeagent.network.views import EndpointSliceView, ServiceView
-
     piece = msgspec.json.decode(
         b'{"metadata":{"name":"x"},"addressType":"IPv4","endpoints":null,"ports":null}', type=EndpointSliceView
     )
