@@ -69,7 +69,7 @@ class References:
     async def _content(self, key: Key, max_age: float) -> Mapping[str, bytes] | None:
         known = self._found.get(key)
         now = self._clock.monotonic()
-        if known is not None and now - known[0] < max_age:
+        if known is not None and known[1] is not None and now - known[0] < max_age:
             return known[1]
         try:
             content = await self._fetch(*key)

@@ -165,10 +165,14 @@ class Roster:
         for worker in self._workers.values():
             worker.poke()  # what happened while nobody listened
         async for event in self._machine.runtime.events():
-            worker = self._owner(event.container_id)
-            if worker is not None:
-                for delay in AFTER_EVENT:
-                    loop.call_later(delay, worker.poke)
+            # Looked up anew each time: a container may end before its worker has seen it start.
+            for delay in AFTER_EVENT:
+                loop.call_later(delay, self._poke_owner, event.container_id)
+
+    def _poke_owner(self, container_id: str) -> None:
+        worker = self._owner(container_id)
+        if worker is not None:
+            worker.poke()
 
     def _owner(self, container_id: str) -> Worker | None:
         for worker in self._workers.values():

@@ -71,10 +71,11 @@ class Registrar:
         """Keep the Lease fresh, for ever: it is what tells a slow machine from a dead one."""
         while True:
             try:
-                await self._renew_once()
+                renewed = await self._renew_once()
             except (ConnectionFailed, StatusError) as error:
                 log.debug("lease not renewed", error=str(error))
-            await asyncio.sleep(RENEW_SECONDS)
+                renewed = True
+            await asyncio.sleep(RENEW_SECONDS if renewed else LOOK_UNREADY_SECONDS)
 
     async def _register(self, facts: NodeFacts, now: str) -> str:
         """Create the Node, or correct the labels of one that was made for us; its uid."""
@@ -98,7 +99,8 @@ class Registrar:
             self._uid = ""  # someone deleted the Node while we live: register anew
             raise
 
-    async def _renew_once(self) -> None:
+    async def _renew_once(self) -> bool:
+        """False while there is no Node yet that could own the Lease."""
         name = self._config.node_name
         renewed = format_micro_time(self._clock.now())
         try:
@@ -106,7 +108,7 @@ class Registrar:
             await self._client.patch(LEASES, name, patch, LEASE_NAMESPACE, view=Object)
         except NotFound:
             if not self._uid:
-                return
+                return False
             owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": self._uid}
             lease = {
                 "apiVersion": "coordination.k8s.io/v1",
@@ -115,3 +117,4 @@ class Registrar:
                 "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": renewed},
             }
             await self._client.create(LEASES, lease, LEASE_NAMESPACE, view=Object)
+        return True

@@ -4,23 +4,27 @@ The test process enters the machine's network for the length of a test, so that 
 work over its loopback and bridge and nothing of the host's network is touched.
 """
 
+import asyncio
 import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from apimachinery.aio.clock import SystemClock
 from apimachinery.client.client import Client
 from apimachinery.client.http import HttpTransport
+from apimachinery.objects.errors import NotFound
+from apimachinery.objects.resources import EVENTS, PODS
 from engine.apiserver.bootstrap import ensure_objects
 from engine.apiserver.server import open_store, serve_api
 from engine.pki import Pki
@@ -268,3 +272,76 @@ def pod_manifest(name: str, command: str = "sleep 1000000", **spec: Any) -> dict
         "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
         "spec": {"nodeName": "m1", "terminationGracePeriodSeconds": 1, "containers": [container], **spec},
     }
+
+
+async def until(cluster: Cluster, name: str, holds: Callable[[dict[str, Any]], object], timeout: float = 15) -> Any:
+    """Wait until the pod's object satisfies `holds`; the object. On time-out the failure shows the last one."""
+    pod: dict[str, Any] = {}
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        pod = await cluster.client.get(PODS, name, "default")
+        if holds(pod):
+            return pod
+        await asyncio.sleep(0.03)
+    raise AssertionError(f"{name} did not get there in {timeout} s; its status is {pod.get('status')}")
+
+
+async def until_gone(cluster: Cluster, name: str, timeout: float = 15) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            await cluster.client.get(PODS, name, "default")
+        except NotFound:
+            return
+        await asyncio.sleep(0.03)
+    raise AssertionError(f"{name} is still there after {timeout} s")
+
+
+def ready(pod: dict[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def phase(word: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda pod: pod.get("status", {}).get("phase") == word
+
+
+def container(pod: dict[str, Any], name: str = "main") -> dict[str, Any]:
+    """The status of one container; empty before there is any."""
+    status = pod.get("status", {})
+    listed = [*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ())]
+    return next((c for c in listed if c["name"] == name), {})
+
+
+def waiting(reason: str, name: str = "main") -> Callable[[dict[str, Any]], bool]:
+    return lambda pod: container(pod, name).get("state", {}).get("waiting", {}).get("reason") == reason
+
+
+async def run_pod(cluster: Cluster, manifest: dict[str, Any], holds: Callable[[dict[str, Any]], object] = ready) -> Any:
+    await cluster.client.create(PODS, manifest, "default")
+    return await until(cluster, manifest["metadata"]["name"], holds)
+
+
+async def events(cluster: Cluster, name: str) -> list[tuple[str, str, str]]:
+    """(type, reason, message) of what was told about a pod, once the recorder had time to tell it."""
+    await asyncio.sleep(0.2)
+    listed = (await cluster.client.list(EVENTS, "default")).items
+    return [(e["type"], e["reason"], e["message"]) for e in listed if e["involvedObject"]["name"] == name]
+
+
+def log_files(cluster: Cluster) -> list[Path]:
+    return sorted(Path(cluster.config.log_dir).glob("*/*/*.log"))
+
+
+async def log_text(cluster: Cluster, pod: str, query: str = "", name: str = "main") -> str:
+    async with engine_session(cluster) as session:
+        url = cluster.agent_url(f"/containerLogs/default/{pod}/{name}?{query}")
+        async with session.get(url) as answer:
+            return await answer.text()
+
+
+@contextlib.asynccontextmanager
+async def engine_session(cluster: Cluster) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.TCPConnector(ssl=cluster.pki.agent_client_ssl())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield session
