@@ -44,14 +44,14 @@ async def drain(
     evicted: set[str] = set()
     try:
         async with asyncio.timeout(seconds):
-            while waiting := leaving(await _pods_on(client, node)):
+            while waiting := leaving(await pods_on(client, node)):
                 for pod in waiting:
                     if pod.metadata.deletion_timestamp is None and await _evict(client, pod):
                         evicted.add(key(pod))
                         said(key(pod))
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as error:
-        names = ", ".join(sorted(key(pod) for pod in leaving(await _pods_on(client, node))))
+        names = ", ".join(sorted(key(pod) for pod in leaving(await pods_on(client, node))))
         raise FleetError(f"node {node} is not empty after {seconds:.0f} s: {names}") from error
     return sorted(evicted)
 
@@ -68,7 +68,8 @@ def _stays(pod: PodView) -> bool:
     return controller is not None and controller.kind == "DaemonSet"
 
 
-async def _pods_on(client: Client, node: str) -> list[PodView]:
+async def pods_on(client: Client, node: str) -> list[PodView]:
+    """All pods bound to a node."""
     page = await client.list(PODS, view=PodView, field_selector=f"spec.nodeName={node}")
     return page.items
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from apimachinery.objects.errors import NotFound
-from apimachinery.objects.resources import NODES
+from apimachinery.objects.resources import NODES, PODS
 from engine.fleet import journal
-from engine.fleet.drain import drain
+from engine.fleet.drain import drain, pods_on
 from engine.fleet.errors import FleetError, StepFailed
 from engine.fleet.facts import gather
 from engine.fleet.inventory import Inventory
@@ -82,9 +82,15 @@ async def leave(
 
 
 async def forget(name: str, cluster: Cluster) -> None:
-    """Delete the Node and what we remember of its machine; fine when there is none."""
+    """Delete the Node, its pods, and what we remember of its machine; fine when there is none.
+
+    The pods go at once: nobody is left who could end them gently, and their controllers wait for room to replace them.
+    """
     if not name:
         return
+    for pod in await pods_on(cluster.client, name):
+        with suppress(NotFound):
+            await cluster.client.delete(PODS, pod.metadata.name, pod.metadata.namespace, grace_period_seconds=0)
     with suppress(NotFound):
         await cluster.client.delete(NODES, name)
     Inventory(cluster.data_dir).forget(name)

@@ -55,6 +55,7 @@ for file in /run/netns/cni-*; do
     [ "$space" = "$inode" ] && { umount "$file" 2>/dev/null; rm -f "$file"; }
   done
 done
+rmdir /run/netns 2>/dev/null
 ip link delete ph0 2>/dev/null
 ip route flush proto 80 2>/dev/null
 nft delete table ip pilothouse 2>/dev/null
