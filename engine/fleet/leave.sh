@@ -61,7 +61,12 @@ ip route flush proto 80 2>/dev/null
 nft delete table ip pilothouse 2>/dev/null
 nft delete table inet pilothouse 2>/dev/null
 rm -rf /var/lib/cni/networks/pilothouse
-rmdir /var/lib/cni/networks /var/lib/cni 2>/dev/null
+for file in /var/lib/cni/results/pilothouse-*-eth0; do
+  id=${file#/var/lib/cni/results/pilothouse-}
+  rm -f "$file" "/var/lib/cni/results/cni-loopback-${id%-eth0}-lo"
+done
+# Folders that others may use as well: only if nobody does.
+rmdir /var/lib/cni/networks /var/lib/cni/results /var/lib/cni /run/containerd/s /run/containerd 2>/dev/null
 
 for pass in 1 2 3; do
   below | while read -r at; do umount "$at" 2>/dev/null || { [ $pass = 3 ] && umount -l "$at" 2>/dev/null; }; done

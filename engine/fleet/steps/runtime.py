@@ -84,6 +84,7 @@ disabled_plugins = [
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = "/run/pilothouse/runc"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{facts.cni or "/usr/lib/cni"}"
     conf_dir = "/etc/pilothouse/cni"

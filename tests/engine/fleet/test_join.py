@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ ip -o link | sed 's/.*: \(.*\):.*/\1/; s/@.*//' | sort
 ip route; nft list tables; ip netns; sysctl -n net.ipv4.ip_forward
 cut -d ' ' -f 5 /proc/self/mountinfo | sort
 find /sys/fs/cgroup -name '*pilothouse-[ac]*' -o -name pilothouse -o -name 'pod*' | sort
-find /etc /opt /usr/local /root /home /var/lib /run /srv -xdev -not -path '/run/systemd/*' -not -path '/run/user/*' \
+find /etc /opt /usr/local /root /home /var/lib /run /srv -xdev -not -path '/run/systemd/*' -not -path '/run/user/*' -not -path '/run/mount' \
   -not -path '/var/lib/systemd/*' -not -path '/run/log/*' -not -path '/run/credentials/*' 2>/dev/null | sort
 md5sum /root/.ssh/authorized_keys /etc/sysctl.conf
 """
@@ -230,5 +231,4 @@ async def assert_as_before(lab: Lab, name: str, before: list[str]) -> None:
         if now == before:
             return
         await asyncio.sleep(0.2)
-    assert sorted(set(now) - set(before)) == []
-    assert sorted(set(before) - set(now)) == []
+    assert "\n".join(difflib.unified_diff(before, now, lineterm="", n=0)) == ""
