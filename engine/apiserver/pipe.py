@@ -39,7 +39,7 @@ from engine.apiserver.registry.metadata import generate_name
 from engine.apiserver.request import Answer, Request, Response, json_response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import decode as schema
-from engine.apiserver.schema import patching
+from engine.apiserver.schema import patching, protobuf
 from engine.apiserver.selection import selection_of
 from engine.apiserver.versions import page_of
 from engine.apiserver.watching import Hub, Watch, watch_options
@@ -132,6 +132,8 @@ class Pipe:
             return await self._documents.answer(request)
         if not self._authorizer.allows(request.user, route):
             raise denied(request.user, route)
+        if request.body and request.header("content-type").startswith(protobuf.MEDIA_TYPE):
+            request = request.with_json(protobuf.to_json(request.body))
         return await self._verbs[route.verb](self._call(request, route))
 
     def _call(self, request: Request, route: Route) -> Call:
