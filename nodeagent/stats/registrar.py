@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 
 from apimachinery.aio.clock import Clock
@@ -26,6 +27,21 @@ RENEW_SECONDS = 10.0
 REPORT_SECONDS = 300.0
 LOOK_SECONDS = 10.0
 LOOK_UNREADY_SECONDS = 1.0
+
+
+class RecordedCondition(msgspec.Struct, frozen=True):
+    type: str
+    status: str
+
+
+class RecordedStatus(msgspec.Struct, frozen=True):
+    conditions: tuple[RecordedCondition, ...] = ()
+
+
+class RecordedNode(Object, frozen=True, rename="camel"):
+    """What the API holds of our last report; others write there when they have not heard from us for a while."""
+
+    status: RecordedStatus = RecordedStatus()
 
 
 class Registrar:
@@ -60,7 +76,7 @@ class Registrar:
         before = {c["type"]: c for c in self._reported["conditions"]} if self._reported else {}
         status = node.status(facts, before, now, self._config.node_name)
         due = self._clock.monotonic() - self._reported_at >= REPORT_SECONDS
-        if due or node.differs(self._reported, status):
+        if due or node.differs(self._reported, status) or not await self._is_recorded(status):
             if not self._uid:
                 self._uid = await self._register(facts, now)
             await self._send(status)
@@ -76,6 +92,16 @@ class Registrar:
                 log.debug("lease not renewed", error=str(error))
                 renewed = True
             await asyncio.sleep(RENEW_SECONDS if renewed else LOOK_UNREADY_SECONDS)
+
+    async def _is_recorded(self, status: JSON) -> bool:
+        """Whether the Node still says what we reported: after an outage its conditions have been set to Unknown."""
+        try:
+            held = await self._client.get(NODES, self._config.node_name, view=RecordedNode)
+        except NotFound:
+            self._uid = ""
+            return False
+        recorded = {condition.type: condition.status for condition in held.status.conditions}
+        return all(recorded.get(condition["type"]) == condition["status"] for condition in status["conditions"])
 
     async def _register(self, facts: NodeFacts, now: str) -> str:
         """Create the Node, or correct the labels of one that was made for us; its uid."""
