@@ -3,13 +3,16 @@
 from lab.images.busybox import PATH, base_layer
 from lab.images.oci import Image, text
 
+# httpd itself has no handler for SIGTERM, and the kernel spares a first process that has none
+_COMMAND = "trap 'exit 0' TERM INT; httpd -f -v -p 5000 -h /srv/www & wait"
+
 
 def flask_helloworld(architecture: str) -> Image:
     return Image(
         name="docker.io/digitalocean/flask-helloworld:latest",
         layers=(base_layer(), (text("srv/www/index.html", "Hello World!"),)),
         config={
-            "Cmd": ["httpd", "-f", "-v", "-p", "5000", "-h", "/srv/www"],
+            "Cmd": ["sh", "-c", _COMMAND],
             "Env": [PATH],
             "ExposedPorts": {"5000/tcp": {}},
         },

@@ -1,0 +1,116 @@
+"""What breaks, and what the cluster does about it."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab.cluster import Cluster, eventually, is_ready
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+APP = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: steady}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: steady}}
+  template:
+    metadata: {labels: {app: steady}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      tolerations:
+      - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 2}
+      - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 2}
+      containers:
+      - name: main
+        image: busybox
+        command: [sh, -c, "trap 'exit 0' TERM; echo up; httpd -p 8080 -h /; while :; do sleep 1; done"]
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def app(cluster: Cluster) -> Iterator[None]:
+    cluster.kubectl("apply", "-f", "-", stdin=APP)
+    cluster.kubectl("rollout", "status", "deployment/steady", "--timeout", "60s", timeout=70)
+    yield
+    cluster.kubectl("delete", "deployment", "steady")
+
+
+def steady(cluster: Cluster) -> list[dict[str, Any]]:
+    return cluster.pods("app=steady")
+
+
+def all_ready(cluster: Cluster) -> bool:
+    return [is_ready(pod) for pod in steady(cluster)] == [True] * 3
+
+
+def restarts(cluster: Cluster) -> dict[str, int]:
+    return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in steady(cluster)}
+
+
+def node(cluster: Cluster, name: str) -> dict[str, Any]:
+    return cluster.get("node", name)
+
+
+def test_a_killed_container_is_restarted_in_its_pod(cluster: Cluster) -> None:
+    pod = steady(cluster)[0]
+    name = pod["metadata"]["name"]
+    container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    script = 'for at in $(grep -l "$1" /proc/[0-9]*/cgroup | cut -d/ -f3); do kill -KILL $at; done'
+    cluster.lab.run(pod["spec"]["nodeName"], ["sh", "-c", script, "sh", container])
+    assert eventually(lambda: restarts(cluster).get(name) == 1 and all_ready(cluster))
+    cluster.kubectl("delete", "pod", name)
+    assert eventually(lambda: name not in restarts(cluster) and all_ready(cluster))
+
+
+def test_a_deleted_pod_is_replaced(cluster: Cluster) -> None:
+    gone = steady(cluster)[0]["metadata"]["name"]
+    cluster.kubectl("delete", "pod", gone)
+    names = eventually(lambda: all_ready(cluster) and [pod["metadata"]["name"] for pod in steady(cluster)])
+    assert gone not in names
+
+
+def test_pods_outlive_the_engine_and_none_is_restarted(cluster: Cluster) -> None:
+    before = restarts(cluster)
+    pods = {pod["metadata"]["name"]: (pod["status"]["podIP"], pod["spec"]["nodeName"]) for pod in steady(cluster)}
+    cluster.pilothouse("engine", "stop")
+    try:
+        for address, machine in pods.values():
+            done = cluster.lab.run(machine, ["busybox", "wget", "-qO-", f"http://{address}:8080/etc/passwd"])
+            assert b"root" in done.stdout
+    finally:
+        cluster.pilothouse("engine", "start", "--listen", "127.0.0.1:0")
+    assert eventually(lambda: all(is_ready(item) for item in cluster.get("nodes")["items"]))
+    time.sleep(3)
+    assert restarts(cluster) == before
+
+
+def test_a_machine_that_reboots_comes_back_with_its_pods(cluster: Cluster) -> None:
+    before = restarts(cluster)
+    there = {pod["metadata"]["name"] for pod in steady(cluster) if pod["spec"]["nodeName"] == "m2"}
+    assert there
+    cluster.lab.stop("m2")
+    cluster.lab.boot("m2")
+    after = {name: count + (name in there) for name, count in before.items()}
+    assert eventually(lambda: restarts(cluster) == after and all_ready(cluster), within=60)
+    assert eventually(lambda: is_ready(node(cluster, "m2")), within=30)
+
+
+def test_a_machine_that_is_cut_off_loses_its_pods_and_takes_no_duplicates_home(cluster: Cluster) -> None:
+    victim = steady(cluster)[0]["spec"]["nodeName"]
+    lost = {pod["metadata"]["name"] for pod in steady(cluster) if pod["spec"]["nodeName"] == victim}
+    cluster.lab.cut(victim)
+    try:
+        assert eventually(lambda: not is_ready(node(cluster, victim)), within=90)
+        assert eventually(lambda: all_ready(cluster), within=60)
+        assert not lost & set(restarts(cluster))
+    finally:
+        cluster.lab.heal(victim)
+    assert eventually(lambda: is_ready(node(cluster, victim)), within=60)
+    assert eventually(lambda: len(cluster.get("pods", "--selector", "app=steady")["items"]) == 3, within=60)
+    running = cluster.lab.run(victim, ["sh", "-c", "ps -ef | grep -c '[h]ttpd -p 8080 -h'"]).stdout
+    expected = sum(pod["spec"]["nodeName"] == victim for pod in steady(cluster))
+    assert int(running) == expected
