@@ -56,7 +56,10 @@ for file in /run/netns/cni-*; do
   done
 done
 rmdir /run/netns 2>/dev/null
+# The agent knows its own rules in other firewalls too; what follows is for when it cannot be run any more.
+[ -x $python ] && timeout 60 $python -m nodeagent.network.teardown < /dev/null > /dev/null 2>&1
 ip link delete ph0 2>/dev/null
+ip link delete ph-vxlan 2>/dev/null
 ip route flush proto 80 2>/dev/null
 nft delete table ip pilothouse 2>/dev/null
 nft delete table inet pilothouse 2>/dev/null
