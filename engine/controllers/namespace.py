@@ -48,8 +48,8 @@ def plan(observed: Observed) -> list[Action]:
 
 
 def _finalize(observed: Observed) -> Action:
-    kept = [finalizer for finalizer in observed.namespace.spec.finalizers if finalizer != FINALIZER]
     whole = observed.whole
+    kept = [finalizer for finalizer in whole.get("spec", {}).get("finalizers", ()) if finalizer != FINALIZER]
     return Replace(
         resource=NAMESPACES,
         subresource="finalize",

@@ -145,7 +145,11 @@ def settled_world(replicas: int, surge: int | str, unavailable: int | str) -> Wo
     return world
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["turn", "up", "down", "report"]), st.integers(0, 3)), max_size=80)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["turn", "turn", "up", "up", "down", "report"]), st.integers(0, 1)),
+    min_size=30,
+    max_size=90,
+)
 
 
 @settings(max_examples=120, deadline=None)
