@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -35,7 +36,7 @@ def run(
 class PilothouseApp(App[None]):
     """`transport` and `clock` are given by tests; otherwise those of the access and the system."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "Pilothouse"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [

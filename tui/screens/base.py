@@ -44,8 +44,8 @@ class ClusterScreen(Screen[None]):
     """Subclasses give the body, `hints`, and what the header says."""
 
     BINDINGS = [
-        GENERAL_KEYS["command"].binding("command"),
-        GENERAL_KEYS["filter"].binding("filter"),
+        GENERAL_KEYS["command"].binding("command", first=True),
+        GENERAL_KEYS["filter"].binding("filter", first=True),
         GENERAL_KEYS["help"].binding("help"),
         GENERAL_KEYS["back"].binding("back"),
         GENERAL_KEYS["all_namespaces"].binding("all_namespaces"),
@@ -185,6 +185,12 @@ class ClusterScreen(Screen[None]):
 
     # keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # What is typed into the prompt is text, whatever it would mean elsewhere.
+        if action in ("command", "filter") and self.is_mounted and self.query_one(Prompt).opened:
+            return False
+        return super().check_action(action, parameters)
+
     def action_command(self) -> None:
         self.query_one(Prompt).open(Mode.COMMAND)
 
@@ -242,7 +248,7 @@ class ClusterScreen(Screen[None]):
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
-        self.main_widget().focus()
+        self.set_focus(self.main_widget())
         self.tell()
 
     def _run_command(self, text: str) -> None:

@@ -195,8 +195,7 @@ class BrowseScreen(ClusterScreen):
         self.tell()
 
     def tick(self) -> None:
-        if self.table.has_ages():
-            self.table.refresh()
+        self.table.repaint()
 
     # what is done
 

@@ -81,7 +81,7 @@ class ContainersScreen(ClusterScreen):
             self.table.show_placeholder([((state.detail, Tone.BAD),)])
 
     def tick(self) -> None:
-        self.table.refresh()
+        self.table.repaint()
 
     def notes(self) -> Sequence[Span]:
         pod = self._pod.first or {}

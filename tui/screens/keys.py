@@ -16,8 +16,9 @@ class Key:
     word: str
     help: str
 
-    def binding(self, action: str) -> Binding:
-        return Binding(self.keys, action, self.help, show=False, key_display=self.label)
+    def binding(self, action: str, *, first: bool = False) -> Binding:
+        """`first`: acts before any key typed after it is handed out, so that typing ahead works."""
+        return Binding(self.keys, action, self.help, show=False, key_display=self.label, priority=first)
 
 
 ACTION_KEYS: dict[Action, Key] = {

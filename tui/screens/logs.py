@@ -24,7 +24,7 @@ from tui.tones import Tone
 from tui.widgets.dialogs import PickDialog
 from tui.widgets.hints import Hint
 from tui.widgets.logview import LogView
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Mode, Prompt
 
 FRAME = 0.08
 LABEL_WIDTH = 18
@@ -55,6 +55,7 @@ class LogsScreen(ClusterScreen):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self._filter = ""
+        self._filter_error = ""
         self._range = "1"
         self._previous = target.previous
         self._last_flush = 0.0
@@ -116,6 +117,7 @@ class LogsScreen(ClusterScreen):
         if len(self._labels) != len(self._feed.sources):
             self._labels = source_labels(self._feed.sources)
         self.view.add(self._feed.take())
+        self._tell_matches()
         self.tell()
 
     def _label(self, source: int) -> str:
@@ -152,7 +154,7 @@ class LogsScreen(ClusterScreen):
             Hint("w", "no wrap" if self.view.wrap else "wrap", "wrap"),
             Hint("t", "times", "timestamps"),
             Hint("p", "current" if self._previous else "previous", "previous"),
-            Hint("h", "how far back", "range"),
+            Hint("h", "since", "range"),
             Hint("Space", "stand still" if self.view.following else "follow", "follow"),
             Hint("^s", "save", "save"),
             Hint("Esc", "back", "back"),
@@ -167,11 +169,14 @@ class LogsScreen(ClusterScreen):
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        error = self.view.set_filter(text)
-        prompt = self.query_one(Prompt)
-        if prompt.opened:
-            prompt.note(error or f"{self.view.shown:,} of {len(self.view.ring):,}")
+        self._filter_error = self.view.set_filter(text)
+        self._tell_matches()
         self.tell()
+
+    def _tell_matches(self) -> None:
+        prompt = self.query_one(Prompt)
+        if prompt.opened and prompt.mode is Mode.FILTER:
+            prompt.note(self._filter_error or f"{self.view.shown:,} of {len(self.view.ring):,}")
 
     # keys
 

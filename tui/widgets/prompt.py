@@ -77,10 +77,11 @@ class Prompt(Horizontal):
         self._complete = _Completer(complete) if complete else None
         self._history: dict[Mode, list[str]] = {mode: [] for mode in Mode}
         self._recalled = 0
+        self.display = False
 
     @property
     def opened(self) -> bool:
-        return self.has_class("-open")
+        return self.display
 
     def compose(self) -> ComposeResult:
         yield Static(":", id="prompt-sign")
@@ -97,11 +98,12 @@ class Prompt(Horizontal):
         line.cursor_position = len(text)
         self._recalled = len(self._history[mode])
         self.note("")
-        self.add_class("-open")
-        line.focus()
+        # At once, not on the next turn: keys typed ahead belong to the prompt already.
+        self.display = True
+        self.screen.set_focus(line)
 
     def close(self) -> None:
-        self.remove_class("-open")
+        self.display = False
 
     def note(self, text: str) -> None:
         """A word at the right end: how many match, or what cannot be understood."""

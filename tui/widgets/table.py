@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.document import Line
-from tui.rows import Column, Moment, Row
+from tui.rows import Column, Row
 from tui.tones import Tone
 from tui.widgets.columns import Placed, place, total_width
 from tui.widgets.filterexpr import Filter
@@ -93,6 +93,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self._cursor_uid = ""
         self._mark_anchor = 0
         self._placeholder: list[Line] = []
+        self._painted: dict[int, tuple[object, ...]] = {}
 
     # what others ask and tell
 
@@ -127,7 +128,8 @@ class VirtualTable(ScrollView, can_focus=True):
         self.model.apply(upserts, removed, first=first)
         self.marked.difference_update(removed)
         self._follow(before)
-        self._relayout()
+        if not self._relayout():
+            self.repaint()
 
     def set_filter(self, wanted: Filter) -> None:
         self.model.set_filter(wanted)
@@ -136,7 +138,15 @@ class VirtualTable(ScrollView, can_focus=True):
         self._follow(self._cursor)
         self._show_cursor()
         self._relayout()
+        self.refresh()
         self.post_message(self.Rearranged())
+
+    def repaint(self) -> None:
+        """Draw those rows again that no longer look as they were drawn (a change, an age that grew)."""
+        top, painted = self.scroll_offset.y, self._painted
+        for index in range(top, min(top + self._body_height, max(len(self.model), top + len(painted)))):
+            if painted.get(index) != self._look(index):
+                self.refresh_line(index + 1)
 
     def select(self, uid: str) -> None:
         """Put the cursor on an object, if it is shown."""
@@ -254,11 +264,6 @@ class VirtualTable(ScrollView, can_focus=True):
         self._relayout()
         self._show_cursor()
 
-    def has_ages(self) -> bool:
-        """Whether what is shown changes by itself as time goes by."""
-        row = self.model.row_at(0) if len(self.model) else None
-        return row is not None and any(isinstance(cell, Moment) for cell in row.cells)
-
     def render_line(self, y: int) -> Strip:
         return self._line(y).apply_style(self.rich_style)
 
@@ -267,6 +272,9 @@ class VirtualTable(ScrollView, can_focus=True):
         if y == 0:
             return self._header_line(width)
         index = self.scroll_offset.y + y - 1
+        if y == 1:
+            self._painted = {row: look for row, look in self._painted.items() if row >= index}
+        self._painted[index] = self._look(index)
         if not len(self.model):
             return self._placeholder_line(y, width)
         if index >= len(self.model):
@@ -316,12 +324,22 @@ class VirtualTable(ScrollView, can_focus=True):
         left = max(1, (width - strip.cell_length) // 2)
         return Strip([Segment(" " * left), *strip]).crop_extend(0, width, None)
 
-    def _gutter(self, row: Row, over: str) -> Segment:
+    def _look(self, index: int) -> tuple[object, ...]:
+        """All that decides how a row is drawn, but for the theme."""
+        if index >= len(self.model):
+            return ()
+        row = self.model.row_at(index)
+        return (row.uid, self.model.texts_at(index), row.deleting, self._mark(row), self._row_state(row, index))
+
+    def _mark(self, row: Row) -> str:
         if row.uid in self.marked:
-            return Segment("● ", self._styles.tone(Tone.ACCENT, over))
-        if self._now() - self.model.changed_at(row.uid) < NEWS_SECONDS:
-            return Segment("• ", self._styles.tone(Tone.INFO, over))
-        return Segment("  ", self._styles.tone(Tone.TEXT, over))
+            return "● "
+        return "• " if self._now() - self.model.changed_at(row.uid) < NEWS_SECONDS else "  "
+
+    def _gutter(self, row: Row, over: str) -> Segment:
+        mark = self._mark(row)
+        tone = Tone.ACCENT if mark == "● " else Tone.INFO
+        return Segment(mark, self._styles.tone(tone, over))
 
     def _row_state(self, row: Row, index: int) -> str:
         if row.uid == self._cursor_uid:
@@ -376,18 +394,23 @@ class VirtualTable(ScrollView, can_focus=True):
         elif self._cursor >= top + height:
             self.scroll_to(y=self._cursor - height + 1, animate=False)
 
-    def _relayout(self) -> None:
+    def _relayout(self) -> bool:
+        """Share out the width; True when that led to drawing everything again."""
         columns = self.model.columns
         wanted = [
             (index, max(self.model.width(index), cell_len(column.name) + 1))
             for index, column in enumerate(columns)
             if self.wide or column.priority == 0
         ]
-        self._placed = place(wanted, self.size.width - GUTTER - 1)
-        size = Size(max(total_width(self._placed) + GUTTER, 1), len(self.model) + 1)
+        placed = place(wanted, self.size.width - GUTTER - 1)
+        size = Size(max(total_width(placed) + GUTTER, 1), len(self.model) + 1)
+        if placed == self._placed and size == self.virtual_size:
+            return False
+        self._placed = placed
         if size != self.virtual_size:
             self.virtual_size = size
         self.refresh()
+        return True
 
 
 def _fit(text: str, width: int, *, right: bool = False) -> str:
