@@ -21,6 +21,7 @@ from tui.widgets.hints import Hint
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
+WARM_ROWS = 400
 FRAME = 0.08
 """Seconds between repaints while changes pour in."""
 
@@ -196,6 +197,16 @@ class BrowseScreen(ClusterScreen):
 
     def tick(self) -> None:
         self.table.repaint()
+        self.table.model.warm(WARM_ROWS)
+
+    def action_filter(self) -> None:
+        super().action_filter()
+        self._warm()
+
+    def _warm(self) -> None:
+        """Between keys, so that the first one of a filter is as quick as the others."""
+        if self.table.model.warm(WARM_ROWS):
+            self.call_later(self._warm)
 
     # what is done
 

@@ -41,10 +41,16 @@ class Filter:
         return not self.terms and self.labels is None
 
     def matches(self, row: Row, haystack: str, cells: Sequence[str]) -> bool:
-        """`haystack` is the lower-cased text of all cells, joined."""
+        """`haystack` is the lower-cased text of all cells, a line each, so that ^ and $ hold for a cell."""
         if self.labels is not None and not self.labels.matches(row.labels):
             return False
         return all(term.matches(haystack, cells) for term in self.terms)
+
+    def haystack_tests(self) -> list[Callable[[str], object]] | None:
+        """Tests that need only the haystack, when that is all the filter asks for: the quick way for many rows."""
+        if self.labels is not None or any(term.column is not None or term.inverse for term in self.terms):
+            return None
+        return [term.pattern.search if term.pattern else _finds(term.text) for term in self.terms]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where the terms are found in `text`: for highlighting."""
@@ -56,6 +62,10 @@ class Filter:
             pattern = term.pattern or re.compile(re.escape(term.text))
             found += [match.span() for match in pattern.finditer(lowered) if match.end() > match.start()]
         return sorted(found)
+
+
+def _finds(text: str) -> Callable[[str], bool]:
+    return lambda haystack: text in haystack
 
 
 def parse_filter(text: str, columns: Sequence[Column] = ()) -> Filter:
@@ -92,6 +102,6 @@ def _term(word: str, names: dict[str, int]) -> tuple[Term | None, str]:
     if not _REGEX_SIGNS.intersection(word):
         return Term(word, None, inverse, column), ""
     try:
-        return Term(word, re.compile(word), inverse, column), ""
+        return Term(word, re.compile(word, re.MULTILINE), inverse, column), ""
     except re.error as problem:
         return Term(word, None, inverse, column), f"regular expression: {problem}"

@@ -107,7 +107,7 @@ class Prompt(Horizontal):
 
     def note(self, text: str) -> None:
         """A word at the right end: how many match, or what cannot be understood."""
-        self.query_one("#prompt-note", Static).update(text)
+        self.query_one("#prompt-note", Static).update(text, layout=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -365,7 +365,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self._cursor = max(0, min(index, count - 1))
         self._cursor_uid = self.model.row_at(self._cursor).uid if count else ""
         self._show_cursor()
-        self.refresh()
+        self.repaint()
         self.post_message(self.CursorMoved(self.current))
 
     def _follow(self, before: int) -> None:

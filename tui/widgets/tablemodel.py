@@ -14,12 +14,16 @@ from tui.ages import human_duration
 from tui.rows import Cell, Column, Moment, Row
 from tui.widgets.filterexpr import Filter
 
-Entry = tuple[tuple[int, float, str], str, str, str]
-"""What rows are ordered by; the last element is the uid."""
+Entry = tuple[int, float, str, str, str, str]
+"""What rows are ordered by: sort key, namespace, name, uid."""
 
+UID = 5
 _NO_KEY = (0, 0.0, "")
 
 MAX_WIDTH = 160
+MANY = 64
+"""From so many new rows on, sorting once is cheaper than placing each (the old part is in order already)."""
+
 BY_NAME = -1
 """The sort column that is none: rows stand by namespace and name, as the server lists them."""
 
@@ -29,6 +33,8 @@ class _Held:
     row: Row
     entry: Entry
     texts: tuple[str, ...] | None = None
+    """The cells as text; an age's place is empty, for it changes by itself."""
+    moments: tuple[int, ...] = ()
     haystack: str = ""
     changed_at: float = 0.0
 
@@ -43,6 +49,8 @@ class TableModel:
     descending: bool = False
     filter: Filter = field(default_factory=Filter)
     _held: dict[str, _Held] = field(default_factory=dict[str, _Held])
+    _order: list[Entry] = field(default_factory=list[Entry])
+    """All rows, sorted; `_shown` is this very list while nothing is filtered."""
     _shown: list[Entry] = field(default_factory=list[Entry])
     _widths: list[int] = field(default_factory=list[int])
 
@@ -56,7 +64,7 @@ class TableModel:
     # what is there
 
     def row_at(self, index: int) -> Row:
-        return self._held[self._shown[index][3]].row
+        return self._held[self._shown[index][UID]].row
 
     def get(self, uid: str) -> Row | None:
         held = self._held.get(uid)
@@ -75,8 +83,15 @@ class TableModel:
         return (held.row for held in self._held.values())
 
     def texts_at(self, index: int) -> tuple[str, ...]:
-        held = self._held[self._shown[index][3]]
-        return self._texts(held)
+        """The cells as they stand on the screen now."""
+        held = self._held[self._shown[index][UID]]
+        texts = _texts(held)
+        if not held.moments:
+            return texts
+        now, shown = self.now(), list(texts)
+        for at in held.moments:
+            shown[at] = human_duration(now - float(held.row.cells[at] or 0))
+        return tuple(shown)
 
     def changed_at(self, uid: str) -> float:
         """When the row last changed (epoch seconds); 0 for never since it was first listed."""
@@ -86,13 +101,22 @@ class TableModel:
     def width(self, column: int) -> int:
         return self._widths[column] if column < len(self._widths) else 0
 
+    def warm(self, most: int) -> bool:
+        """Make ready what a filter reads, for at most so many rows; True while there are more."""
+        for held in self._held.values():
+            if not held.haystack:
+                _haystack(held)
+                most -= 1
+                if most <= 0:
+                    return True
+        return False
+
     # what changes
 
     def set_columns(self, columns: tuple[Column, ...]) -> None:
         """New columns start with no rows: cells of the old ones mean nothing under the new."""
         self.columns = columns
-        self._held.clear()
-        self._shown.clear()
+        self.clear()
         self._widths = [cell_len(column.name) + 1 for column in columns]
         if self.sort_column >= len(columns):
             self.sort_column = BY_NAME
@@ -100,85 +124,74 @@ class TableModel:
     def apply(self, upserts: Iterable[Row], removed: Iterable[str], *, first: bool = False) -> None:
         """`first` marks rows of the initial list: they are not news."""
         moment = 0.0 if first else self.now()
-        fresh: list[Entry] = []
+        fresh: list[_Held] = []
         for uid in removed:
-            self._hide(uid)
-            self._held.pop(uid, None)
+            gone = self._held.pop(uid, None)
+            if gone is not None:
+                self._take_out(gone.entry)
         for row in upserts:
             old = self._held.get(row.uid)
-            held = _Held(row, self._entry(row), changed_at=moment if old is None or old.row.cells != row.cells else 0.0)
-            if old is not None:
-                if held.changed_at == 0.0:
-                    held.changed_at = old.changed_at
-                if old.entry != held.entry or not self.filter.everything:
-                    self._hide(row.uid)
-                    old = None
+            held = _Held(row, self._entry(row))
+            if old is None:
+                held.changed_at = moment
+                fresh.append(held)
+            else:
+                held.changed_at = moment if old.row.cells != row.cells else old.changed_at
+                if old.entry != held.entry or self._shown is not self._order:
+                    self._take_out(old.entry)
+                    fresh.append(held)
             self._held[row.uid] = held
             self._grow(row)
-            if old is None and self._passes(held):
-                fresh.append(held.entry)
-        if len(fresh) > 64:
-            self._shown.extend(fresh)
-            self._shown.sort()
-        else:
-            for entry in fresh:
-                insort(self._shown, entry)
+        self._put_in(fresh)
 
     def set_filter(self, wanted: Filter) -> None:
         self.filter = wanted
-        self._rebuild()
+        self._sift()
 
     def sort_by(self, column: int, *, descending: bool = False) -> None:
         self.sort_column = column
         self.descending = descending
         for held in self._held.values():
             held.entry = self._entry(held.row)
-        self._rebuild()
+        self._order = sorted(held.entry for held in self._held.values())
+        self._sift()
 
     def clear(self) -> None:
         self._held.clear()
-        self._shown.clear()
+        self._order = []
+        self._shown = self._order
 
     # below
 
-    def _rebuild(self) -> None:
-        held = self._held.values()
+    def _sift(self) -> None:
+        """Choose the shown rows from the ordered ones."""
+        held, tests = self._held, self.filter.haystack_tests()
         if self.filter.everything:
-            self._shown = [one.entry for one in held]
+            self._shown = self._order
+        elif tests is None:
+            self._shown = [entry for entry in self._order if self._passes(held[entry[UID]])]
         else:
-            self._shown = [one.entry for one in held if self._passes(one)]
-        self._shown.sort()
+            shown = self._order
+            for test in tests:
+                shown = [entry for entry in shown if test(held[entry[UID]].haystack or _haystack(held[entry[UID]]))]
+            self._shown = list(shown) if shown is self._order else shown
 
-    def _hide(self, uid: str) -> None:
-        at = self.index_of(uid)
-        if at is not None:
-            del self._shown[at]
+    def _take_out(self, entry: Entry) -> None:
+        for entries in self._lists():
+            at = bisect_left(entries, entry)
+            if at < len(entries) and entries[at] == entry:
+                del entries[at]
+
+    def _put_in(self, fresh: list[_Held]) -> None:
+        _insert(self._order, [held.entry for held in fresh])
+        if self._shown is not self._order:
+            _insert(self._shown, [held.entry for held in fresh if self._passes(held)])
+
+    def _lists(self) -> tuple[list[Entry], ...]:
+        return (self._order,) if self._shown is self._order else (self._order, self._shown)
 
     def _passes(self, held: _Held) -> bool:
-        if self.filter.everything:
-            return True
-        texts = self._texts(held)
-        if not held.haystack:
-            pairs = zip(texts, held.row.cells, strict=False)
-            held.haystack = "\x00".join(text for text, cell in pairs if not isinstance(cell, Moment)).lower()
-        return self.filter.matches(held.row, held.haystack, texts)
-
-    def _texts(self, held: _Held) -> tuple[str, ...]:
-        """The cells as text; kept, unless one of them is an age and so changes by itself."""
-        if held.texts is not None:
-            return held.texts
-        now, ages = 0.0, False
-        texts: list[str] = []
-        for cell in held.row.cells:
-            if isinstance(cell, Moment):
-                now, ages = now or self.now(), True
-                texts.append(human_duration(now - cell))
-            else:
-                texts.append(text_of(cell))
-        result = tuple(texts)
-        if not ages:
-            held.texts = result
-        return result
+        return self.filter.matches(held.row, held.haystack or _haystack(held), _texts(held))
 
     def _grow(self, row: Row) -> None:
         widths = self._widths
@@ -192,9 +205,36 @@ class TableModel:
 
     def _entry(self, row: Row) -> Entry:
         if self.sort_column == BY_NAME:
-            return (_NO_KEY, row.namespace, row.name, row.uid)
+            return (*_NO_KEY, row.namespace, row.name, row.uid)
         cell = row.cells[self.sort_column] if self.sort_column < len(row.cells) else None
-        return (sort_key(cell, descending=self.descending), row.namespace, row.name, row.uid)
+        return (*sort_key(cell, descending=self.descending), row.namespace, row.name, row.uid)
+
+
+def _texts(held: _Held) -> tuple[str, ...]:
+    if held.texts is None:
+        cells = held.row.cells
+        held.moments = tuple(index for index, cell in enumerate(cells) if isinstance(cell, Moment))
+        held.texts = tuple(
+            [
+                cell if type(cell) is str and cell.isprintable() else "" if isinstance(cell, Moment) else text_of(cell)
+                for cell in cells
+            ]
+        )
+    return held.texts
+
+
+def _haystack(held: _Held) -> str:
+    held.haystack = "\n".join(_texts(held)).lower()
+    return held.haystack
+
+
+def _insert(entries: list[Entry], fresh: list[Entry]) -> None:
+    if len(fresh) > MANY:
+        entries.extend(fresh)
+        entries.sort()
+    else:
+        for entry in fresh:
+            insort(entries, entry)
 
 
 def text_of(cell: Cell) -> str:

@@ -1,0 +1,191 @@
+"""The terminal app in a real pseudo-terminal of 200x60, against a real engine: start, first rows, keys, memory.
+
+The app runs in a process of its own (tui_probe) that notes what each paint showed; the keys come through the
+terminal, so a latency is from the key's byte to the bytes of the paint that shows its effect.
+"""
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import struct
+import sys
+import tempfile
+import termios
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from scripts.benchmarks import load
+from scripts.benchmarks.api import pod
+from scripts.benchmarks.process import EngineProcess, cpu_seconds, engine, memory_mb
+from scripts.benchmarks.report import Figure
+
+PODS_COUNT = 10_000
+CHANGES_PER_SECOND = 200
+COLUMNS, LINES = 200, 60
+MOVES = 150
+
+
+@dataclass(slots=True)
+class Probe:
+    """A running app: `notes` are what it wrote about its paints."""
+
+    pid: int
+    terminal: int
+    notes_file: Path
+    started: float
+    painted_bytes: int = 0
+    read: int = 0
+    known: list[dict[str, float]] = field(default_factory=list)
+
+    def notes(self) -> list[dict[str, float]]:
+        with self.notes_file.open("rb") as file:
+            file.seek(self.read)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self.read += len(whole)
+        self.known += [msgspec.json.decode(line) for line in whole.splitlines()]
+        return self.known
+
+    async def until(self, fact: str, at_least: float = 1, timeout: float = 60) -> float:
+        """The time of the first paint that shows `fact` with at least this value."""
+        async with asyncio.timeout(timeout):
+            while not (notes := self.notes()) or notes[-1].get(fact, 0) < at_least:
+                await asyncio.sleep(0.02)
+        first = bisect_left(notes, at_least, key=lambda note: note[fact])
+        return notes[first]["at"]
+
+    def press(self, keys: bytes) -> float:
+        at = time.monotonic()
+        os.write(self.terminal, keys)
+        return at
+
+
+async def measure() -> list[Figure]:
+    figures: list[Figure] = []
+    async with engine() as server:
+        await _create(server, 20)
+        figures.append(await _small(server))
+        await _create(server, PODS_COUNT, start=20)
+        figures += await _large(server)
+    return figures
+
+
+async def _create(server: EngineProcess, count: int, start: int = 0) -> None:
+    path = "/api/v1/namespaces/default/pods"
+    messages = (load.request("POST", path, msgspec.json.encode(pod(number))) for number in range(start, count))
+    await load.run(server.port, server.access.ssl_context, messages, accept=(201,))  # type: ignore[arg-type]
+
+
+async def _small(server: EngineProcess) -> Figure:
+    times: list[float] = []
+    for _ in range(5):
+        with _probe(server) as probe:
+            times.append(await probe.until("rows") - probe.started)
+    best, median = min(times), sorted(times)[2]
+    return Figure("start to first table, 20 pods", f"{median:.2f} s (best {best:.2f})", "< 0.7 s")
+
+
+async def _large(server: EngineProcess) -> list[Figure]:
+    churn = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "scripts.benchmarks.churn", str(server.data_dir / "kubeconfig"),
+        str(PODS_COUNT), str(CHANGES_PER_SECOND),
+    )  # fmt: skip
+    try:
+        with _probe(server) as probe:
+            first = await probe.until("rows") - probe.started
+            whole = await probe.until("rows", PODS_COUNT) - probe.started
+            listed = max(note["bytes"] for note in probe.notes())
+            await asyncio.sleep(3)
+            cpu, painted, began = cpu_seconds(probe.pid), probe.painted_bytes, time.monotonic()
+            await asyncio.sleep(5)
+            spell = time.monotonic() - began
+            busy = (cpu_seconds(probe.pid) - cpu) / spell * 100
+            output = (probe.painted_bytes - painted) / spell / 1024
+            moves = await _moves(probe)
+            filters = await _filters(probe)
+            memory = memory_mb(probe.pid)
+    finally:
+        churn.terminate()
+        await churn.wait()
+    with_changes = f"{PODS_COUNT:,} pods, {CHANGES_PER_SECOND} changes/s"
+    return [
+        Figure(f"{with_changes}: start to first rows", f"{first:.2f} s", "< 1 s"),
+        Figure(f"{with_changes}: start to all rows", f"{whole:.2f} s", ""),
+        Figure("bytes of the first list", f"{listed / 1e6:.1f} MB", "< 6 MB"),
+        Figure("key to paint (cursor down), p50, p95", _percentiles(moves), "p95 < 50 ms"),
+        Figure("filter key to paint, p50, p95", _percentiles(filters), "< 100 ms"),
+        Figure("memory", f"{memory:.0f} MB", "< 150 MB"),
+        Figure("CPU while changes pour in", f"{busy:.0f} % of a core, {output:.0f} KB/s to the terminal", ""),
+    ]
+
+
+async def _moves(probe: Probe) -> list[float]:
+    """Cursor down, again and again, at odd moments between repaints."""
+    latencies: list[float] = []
+    for number in range(1, MOVES + 1):
+        pressed = probe.press(b"j")
+        latencies.append(await probe.until("cursor", number) - pressed)
+        await asyncio.sleep(0.037)
+    return latencies
+
+
+async def _filters(probe: Probe) -> list[float]:
+    latencies: list[float] = []
+    for word in (b"pod-0", b"app-1", b"-0001", b"pend", b"^pod-.*7$"):
+        probe.press(b"/")
+        await asyncio.sleep(0.3)
+        keys_before = int(max(note["filters"] for note in probe.notes()))
+        for number, key in enumerate(word, start=1):
+            pressed = probe.press(bytes([key]))
+            latencies.append(await probe.until("filters", keys_before + number) - pressed)
+            await asyncio.sleep(0.12)
+        probe.press(b"\x1b")
+        await asyncio.sleep(0.4)
+    return latencies
+
+
+def _percentiles(latencies: list[float]) -> str:
+    ordered = sorted(latencies)
+    p50, p95 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
+    return f"{p50 * 1000:.0f} ms, {p95 * 1000:.0f} ms"
+
+
+@contextmanager
+def _probe(server: EngineProcess) -> Iterator[Probe]:
+    with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as folder:
+        notes_file = Path(folder) / "notes"
+        notes_file.touch()
+        # As installed: with bytecode kept on disk.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        arguments = ["-m", "scripts.benchmarks.tui_probe", str(server.data_dir / "kubeconfig"), str(notes_file)]
+        started = time.monotonic()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+            os.execve(sys.executable, [sys.executable, *arguments], environment)
+        probe = Probe(pid, terminal, notes_file, started)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(terminal, _drain, probe)
+        try:
+            yield probe
+        finally:
+            loop.remove_reader(terminal)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+
+
+def _drain(probe: Probe) -> None:
+    try:
+        probe.painted_bytes += len(os.read(probe.terminal, 1 << 20))
+    except OSError:
+        asyncio.get_running_loop().remove_reader(probe.terminal)
