@@ -26,6 +26,21 @@ _META = "k8s.io.apimachinery.pkg.apis.meta.v1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Kinds that every group shares, whatever apiVersion they carry.
 _SHARED = frozenset({"DeleteOptions", "Status", "CreateOptions", "UpdateOptions", "PatchOptions"})
+# Numbers and booleans that upstream holds by pointer: a zero there was said by someone.
+_ZERO_IS_MEANT = frozenset(
+    {
+        "activeDeadlineSeconds", "allocateLoadBalancerNodePorts", "allowPrivilegeEscalation", "averageUtilization",
+        "automountServiceAccountToken", "backoffLimit", "blockOwnerDeletion", "completions", "controller",
+        "defaultMode", "deletionGracePeriodSeconds", "enableServiceLinks", "expirationSeconds",
+        "failedJobsHistoryLimit", "fsGroup", "globalDefault", "gracePeriodSeconds", "immutable",
+        "leaseDurationSeconds", "leaseTransitions", "maxSurge", "maxUnavailable", "minAvailable", "minReplicas", "mode",
+        "optional", "orphanDependents", "parallelism", "partition", "priority", "privileged",
+        "progressDeadlineSeconds", "readOnlyRootFilesystem", "ready", "replicas", "revisionHistoryLimit", "runAsGroup",
+        "runAsNonRoot", "runAsUser", "serving", "setHostnameAsFQDN", "shareProcessNamespace", "started",
+        "successfulJobsHistoryLimit", "suspend", "terminating", "terminationGracePeriodSeconds", "timeoutSeconds",
+        "tolerationSeconds", "ttlSecondsAfterFinished", "value",
+    }
+)  # fmt: skip
 _OUR_OWN_NAMES = {"": "core", "rbac.authorization.k8s.io": "rbac"}
 
 Fields = dict[str, list[str]]
@@ -89,9 +104,11 @@ def _message(name: str, data: bytes) -> Any:
     obj: dict[str, Any] = {}
     for number, value in _pairs(data):
         field = fields.get(str(number))
-        if field is None:
+        if field is not None:
+            _put(obj, field, value)
+        elif value not in {0, b""}:
+            # An empty field says nothing, and upstream writes those that it has come to have as well.
             raise _Malformed(f"field {number} of {name} is not known; send JSON")
-        _put(obj, field, value)
     return obj
 
 
@@ -109,7 +126,7 @@ def _put(obj: dict[str, Any], field: list[str], value: int | bytes) -> None:
         case _:
             plain = _value(kind, value)
             # Upstream writes fields that are no pointers even when they are empty; in JSON they are left out.
-            if plain != "" and plain is not None:
+            if plain or plain == {} or (name in _ZERO_IS_MEANT and plain not in {None, ""}):
                 obj[name] = plain
 
 

@@ -46,6 +46,20 @@ def test_empty_texts_and_times_are_left_out() -> None:
     }
 
 
+def test_zeros_stay_only_where_someone_said_them() -> None:
+    container = field(1, "c") + field(16, 0) + field(15, field(2, 0))
+    assert decoded("v1", "Pod", field(2, field(2, container) + field(11, 0) + field(4, 0)))["spec"] == {
+        "containers": [{"name": "c", "securityContext": {"privileged": False}}],
+        "terminationGracePeriodSeconds": 0,
+    }
+
+
+def test_an_unknown_field_is_refused_unless_it_is_empty() -> None:
+    assert decoded("v1", "Pod", field(2, field(999, "") + field(998, 0)))["spec"] == {}
+    with pytest.raises(BadRequest, match="field 999 of k8s.io.api.core.v1.PodSpec is not known; send JSON"):
+        decoded("v1", "Pod", field(2, field(999, "x")))
+
+
 @pytest.mark.parametrize(
     ("kind", "raw", "expected"),
     [
