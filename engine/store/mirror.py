@@ -38,7 +38,7 @@ class _Watch:
 class Mirror:
     """Keys sorted, values by key, and the changes since `compacted` for resuming watches and reading the past."""
 
-    def __init__(self, *, history_bytes: int = 32 << 20, history_seconds: float = 300) -> None:
+    def __init__(self, *, history_bytes: int = 16 << 20, history_seconds: float = 300) -> None:
         self.revision = 0
         self.compacted = 0
         self._records: dict[str, Record] = {}
@@ -48,6 +48,10 @@ class Mirror:
         self._history_bytes = history_bytes
         self._history_seconds = history_seconds
         self._watches: dict[str, dict[_Watch, None]] = {}
+
+    @property
+    def has_history(self) -> bool:
+        return bool(self._history)
 
     def get(self, key: str) -> Record | None:
         return self._records.get(key)

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 _RESERVE = 10_000
 # Superseded rows gathered before they are worth a delete of their own.
 _GARBAGE = 2_000
+_TIDY_EVERY = 60.0
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class SqliteStore:
         self._batch: _Batch | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._garbage: list[int] = []
+        self._tidying: asyncio.TimerHandle | None = None
         self._closed = False
 
     @classmethod
@@ -78,7 +80,7 @@ class SqliteStore:
         decorate: Decorate = _as_it_is,
         volatile: tuple[str, ...] = (),
         history_seconds: float = 300,
-        history_bytes: int = 32 << 20,
+        history_bytes: int = 16 << 20,
     ) -> SqliteStore:
         """Open or make the file and read it in. Keys under `volatile` live in memory only. Raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
@@ -151,6 +153,8 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
+        if self._tidying is not None:
+            self._tidying.cancel()
         await self._idle()
         try:
             meta = {"reserved": self._next, "compacted": self._mirror.compacted}
@@ -229,7 +233,15 @@ class SqliteStore:
                 del self._pending[change.key]
             self._mirror.apply(change, now)
         self._collect(self._mirror.trim(now))
+        if self._tidying is None:
+            self._tidying = self._loop.call_later(_TIDY_EVERY, self._tidy)
         batch.done.set_result(None)
+
+    def _tidy(self) -> None:
+        """Forget what got too old although nobody writes."""
+        self._collect(self._mirror.trim(time.monotonic()))
+        keeps = self._mirror.has_history and not self._closed
+        self._tidying = self._loop.call_later(_TIDY_EVERY, self._tidy) if keeps else None
 
     def _fail(self, batch: _Batch, error: StoreUnavailable) -> None:
         # Writes staged since then were built on what is now lost: they fail with it.
