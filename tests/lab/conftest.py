@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.cluster import Cluster, find_kubectl
+from tests.lab.leftovers import assert_nothing_left
 
 MACHINES = 3
 
@@ -30,4 +31,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         if "PILOTHOUSE_KEEP_LOGS" in os.environ and engine_log.exists():
             shutil.copy(engine_log, os.environ["PILOTHOUSE_KEEP_LOGS"])
         cluster.try_pilothouse("engine", "stop")
-        cluster.lab.down()
+        lab = cluster.lab
+        cluster.pilothouse("lab", "down")
+        assert_nothing_left(lab)

@@ -1,5 +1,8 @@
 """What breaks, and what the cluster does about it."""
 
+import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -73,10 +76,14 @@ def test_a_deleted_pod_is_replaced(cluster: Cluster) -> None:
     assert gone not in names
 
 
-def test_pods_outlive_the_engine_and_none_is_restarted(cluster: Cluster) -> None:
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_pods_outlive_the_engine_and_none_is_restarted(cluster: Cluster, how: str) -> None:
     before = restarts(cluster)
     pods = {pod["metadata"]["name"]: (pod["status"]["podIP"], pod["spec"]["nodeName"]) for pod in steady(cluster)}
-    cluster.pilothouse("engine", "stop")
+    if how == "stopped":
+        cluster.pilothouse("engine", "stop")
+    else:
+        os.kill(json.loads((cluster.data_dir / "engine.json").read_text())["pid"], signal.SIGKILL)
     try:
         for address, machine in pods.values():
             done = cluster.lab.run(machine, ["busybox", "wget", "-qO-", f"http://{address}:8080/etc/passwd"])
@@ -84,33 +91,41 @@ def test_pods_outlive_the_engine_and_none_is_restarted(cluster: Cluster) -> None
     finally:
         cluster.pilothouse("engine", "start", "--listen", "127.0.0.1:0")
     assert eventually(lambda: all(is_ready(item) for item in cluster.get("nodes")["items"]))
-    time.sleep(3)
+    time.sleep(2)
     assert restarts(cluster) == before
+    assert all_ready(cluster)
 
 
 def test_a_machine_that_reboots_comes_back_with_its_pods(cluster: Cluster) -> None:
     before = restarts(cluster)
-    there = {pod["metadata"]["name"] for pod in steady(cluster) if pod["spec"]["nodeName"] == "m2"}
-    assert there
-    cluster.lab.stop("m2")
-    cluster.lab.boot("m2")
+    victim = steady(cluster)[0]["spec"]["nodeName"]
+    there = {pod["metadata"]["name"] for pod in steady(cluster) if pod["spec"]["nodeName"] == victim}
+    cluster.lab.stop(victim)
+    cluster.lab.boot(victim)
     after = {name: count + (name in there) for name, count in before.items()}
     assert eventually(lambda: restarts(cluster) == after and all_ready(cluster), within=60)
-    assert eventually(lambda: is_ready(node(cluster, "m2")), within=30)
+    assert eventually(lambda: is_ready(node(cluster, victim)), within=30)
 
 
 def test_a_machine_that_is_cut_off_loses_its_pods_and_takes_no_duplicates_home(cluster: Cluster) -> None:
     victim = steady(cluster)[0]["spec"]["nodeName"]
+    stays = json.dumps({"spec": {"nodeName": victim}})
+    cluster.kubectl("run", "patient", "--image=busybox", "--overrides", stays, "--", "sleep", "10000")
+    cluster.kubectl("wait", "pod/patient", "--for=condition=Ready", "--timeout=60s", timeout=70)
     lost = {pod["metadata"]["name"] for pod in steady(cluster) if pod["spec"]["nodeName"] == victim}
     cluster.lab.cut(victim)
     try:
         assert eventually(lambda: not is_ready(node(cluster, victim)), within=90)
         assert eventually(lambda: all_ready(cluster), within=60)
         assert not lost & set(restarts(cluster))
+        assert not is_ready(cluster.get("pod", "patient"))
     finally:
         cluster.lab.heal(victim)
     assert eventually(lambda: is_ready(node(cluster, victim)), within=60)
     assert eventually(lambda: len(cluster.get("pods", "--selector", "app=steady")["items"]) == 3, within=60)
     running = cluster.lab.run(victim, ["sh", "-c", "ps -ef | grep -c '[h]ttpd -p 8080 -h'"]).stdout
+    assert eventually(lambda: is_ready(cluster.get("pod", "patient")))
+    assert cluster.get("pod", "patient")["status"]["containerStatuses"][0]["restartCount"] == 0
+    cluster.kubectl("delete", "pod", "patient", "--grace-period=0", "--force")
     expected = sum(pod["spec"]["nodeName"] == victim for pod in steady(cluster))
     assert int(running) == expected
