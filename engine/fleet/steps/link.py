@@ -7,6 +7,8 @@ from engine.fleet.ssh.connection import Connection
 from engine.fleet.steps.step import Joining
 
 GUARD = "/opt/pilothouse/link-guard"
+NOTES = "/var/lib/pilothouse/link"
+"""Where the guard notes whose the port is; the login user's own."""
 API_PORT = 6443
 AGENT_PORT = 10250
 
@@ -17,11 +19,7 @@ GUARD_SCRIPT = """\
 # Installed by Pilothouse: guards the link's port on this machine.
 session=$PPID
 born() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
-folder=${XDG_RUNTIME_DIR:-$HOME/.cache}
-[ "$(id -u)" = 0 ] && folder=/run/pilothouse
-mkdir -p "$folder" 2>/dev/null || folder=$HOME/.cache
-mkdir -p "$folder"
-file=$folder/pilothouse-link
+file=/var/lib/pilothouse/link/session
 if read -r last when 2>/dev/null < "$file" && [ "$last" != "$session" ] && [ "$(born "$last")" = "$when" ]; then
   case $(cat "/proc/$last/comm") in sshd*) kill "$last" ;; esac
   n=0
@@ -60,12 +58,15 @@ class LinkKey:
         connection = joining.site.connection
         if not await joining.site.holds(GUARD, GUARD_SCRIPT.encode()):
             return False
+        if (await joining.site.run(["stat", "-c", "%U", NOTES], check=False)).text != connection.hop.user:
+            return False
         lines = [(connection, authorized_line(joining.link_key)), *hop_lines(connection, joining.link_key)]
         return all([await _authorized(where, line) for where, line in lines])
 
     async def apply(self, joining: Joining) -> None:
         site, connection = joining.site, joining.site.connection
         await site.put(GUARD, GUARD_SCRIPT.encode(), mode="0755")
+        await site.run(["install", "-d", "-m", "0700", "-o", connection.hop.user, NOTES])
         line = authorized_line(joining.link_key)
         home = (await connection.run(["sh", "-c", 'printf %s "$HOME"'])).text
         path = f"{home}/.ssh/authorized_keys"

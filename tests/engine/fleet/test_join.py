@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from engine.fleet.ssh.connect import Login
 from engine.fleet.steps.step import JoinOptions, Taint
 from engine.fleet.target import Target
 from engine.pki import Pki
+from lab.disk import Disk
 from lab.machines import Lab
-from tests.engine.conftest import RunningEngine
+from tests.engine.conftest import RunningEngine, start_engine, stop_engine
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -34,9 +36,9 @@ ip -o link | sed 's/.*: \(.*\):.*/\1/; s/@.*//' | sort
 ip route; nft list tables; ip netns; sysctl -n net.ipv4.ip_forward
 cut -d ' ' -f 5 /proc/self/mountinfo | sort
 find /sys/fs/cgroup -name '*pilothouse-[ac]*' -o -name pilothouse -o -name 'pod*' | sort
-find /etc /opt /usr/local /root /home /var/lib /run /srv -xdev -not -path '/run/systemd/*' -not -path '/run/user/*' -not -path '/run/mount' \
-  -not -path '/var/lib/systemd/*' -not -path '/run/log/*' -not -path '/run/credentials/*' 2>/dev/null | sort
-md5sum /root/.ssh/authorized_keys /etc/sysctl.conf
+find /run -not -path '/run/systemd/*' -not -path '/run/log/*' -not -path '/run/user/*' -not -path '/run/credentials/*' \
+  -not -path '/run/mount' -not -path '/run/sudo*' | sort
+find /etc /opt /var /usr /home /root -xdev -type d '(' -name '*pilothouse*' -o -name '*cni*' ')' | sort
 """
 
 
@@ -64,8 +66,17 @@ def cluster(whole_engine: RunningEngine, bundles: Path) -> Cluster:
 
 
 def snapshot(lab: Lab, name: str) -> list[str]:
-    done = lab.run(name, ["sh", "-c", SNAPSHOT])
-    return done.stdout.decode().splitlines()
+    """What runs and is set up on a machine, and every file that makes its disk differ from a new one's."""
+    lines = lab.run(name, ["sh", "-c", SNAPSHOT]).stdout.decode().splitlines()
+    disk = Disk(folder=lab.state_dir / "machines" / name)
+    for top in (disk.upper, disk.real("pilothouse")):
+        for path in sorted(top.rglob("*")):
+            relative = path.relative_to(disk.folder)
+            if path.is_dir() or relative.parts[1:3] == ("var", "log") or "systemd" in relative.parts[3:4]:
+                continue
+            content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+            lines.append(f"{relative} {hashlib.md5(content).hexdigest()}")
+    return lines
 
 
 def target(lab: Lab, name: str) -> Target:
@@ -132,6 +143,57 @@ async def test_a_join_cut_off_at_any_step_is_finished_by_the_next_one(lab: Lab, 
         None, target(lab, "m1"), access(lab), LeaveOptions(), cluster=cluster, progress=lambda _: None, confirm=confirm
     )
     await assert_as_before(lab, "m1", before)
+
+
+async def test_a_user_with_sudo_and_a_password_joins_a_machine_and_leaves_no_trace(lab: Lab, cluster: Cluster) -> None:
+    password = "correct horse"
+    public = lab.ssh_key_path.with_suffix(".pub").read_text()
+    make = "useradd -m pi; echo 'pi ALL=(ALL) ALL' > /etc/sudoers.d/pi; mkdir -m 700 ~pi/.ssh; cat > ~pi/.ssh/authorized_keys"
+    assert lab.run("m2", ["bash", "-c", f"{make}; chown -R pi: ~pi/.ssh"], stdin=public.encode()).returncode == 0
+    assert lab.run("m2", ["chpasswd"], stdin=f"pi:{password}".encode()).returncode == 0
+    before = snapshot(lab, "m2")
+    as_pi = Target(host=lab.machine("m2").address, user="pi")
+    entry = Access(login=access(lab).login, sudo_password=password)
+
+    await Joiner(cluster, confirm).join(as_pi, entry, JoinOptions(), lambda _: None)
+    node = await cluster.client.get(NODES, "m2", view=NodeView)
+    assert node.ready.status == "True"
+    assert node.metadata.annotations["pilothouse.dev/ssh-user"] == "pi"
+    for place in ("/var/lib/pilothouse", "/etc/pilothouse", "/home/pi"):
+        assert lab.run("m2", ["grep", "-rsF", password, place]).stdout == b""
+    await leave(None, as_pi, entry, LeaveOptions(), cluster=cluster, progress=lambda _: None, confirm=confirm)
+    await assert_as_before(lab, "m2", before)
+    assert lab.run("m2", ["cat", "/home/pi/.ssh/authorized_keys"]).stdout.decode() == public
+
+
+async def test_pods_and_node_are_found_again_by_an_engine_that_was_away(
+    lab: Lab, tmp_path: Path, bundles: Path
+) -> None:
+    (tmp_path / "data" / "cache").mkdir(parents=True)
+    (tmp_path / "data" / "cache" / "bundles").symlink_to(bundles)
+    engine, task = await start_engine(tmp_path / "data", controllers=True)
+    cluster = Cluster(client=engine.client, pki=Pki.ensure(engine.data_dir), data_dir=engine.data_dir)
+    await Joiner(cluster, confirm).join(target(lab, "m1"), access(lab), JoinOptions(), lambda _: None)
+    await run_pods(cluster, "m1", 1)
+    session = lab.run("m1", ["cat", "/var/lib/pilothouse/link/session"]).stdout
+    await stop_engine(engine, task)
+    lines = lab.run("m1", ["pgrep", "-fc", "^/pause"]).stdout
+    assert int(lines) >= 2  # the pod and its sandbox
+
+    engine, task = await start_engine(tmp_path / "data", controllers=True)
+    cluster = Cluster(client=engine.client, pki=Pki.ensure(engine.data_dir), data_dir=engine.data_dir)
+    async with asyncio.timeout(30):
+        while lab.run("m1", ["cat", "/var/lib/pilothouse/link/session"]).stdout in (b"", session):
+            await asyncio.sleep(0.2)
+        while (await cluster.client.get(NODES, "m1", view=NodeView)).ready.status != "True":
+            await asyncio.sleep(0.2)
+    assert engine.api.nodes.connections is not None
+    endpoint = await engine.api.nodes.connections.endpoint("m1")
+    assert endpoint.base_url.startswith("https://127.0.0.1:")
+    (pod,) = (await cluster.client.list(PODS)).items
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    await remove(lab, cluster, "m1")
+    await stop_engine(engine, task)
 
 
 async def test_two_machines_join_at_once_and_the_second_may_not_take_the_firsts_name(

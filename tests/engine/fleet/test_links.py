@@ -19,7 +19,7 @@ from engine.fleet.nodes import annotations_for
 from engine.fleet.ssh.connect import Login, connected
 from engine.fleet.ssh.connection import Hop
 from engine.fleet.ssh.hostkeys import generate_key
-from engine.fleet.steps.link import GUARD, GUARD_SCRIPT, authorized_line, hop_lines, withdraw_from_hops
+from engine.fleet.steps.link import GUARD, GUARD_SCRIPT, NOTES, authorized_line, hop_lines, withdraw_from_hops
 from engine.fleet.target import Target
 from engine.pki import Pki
 from lab.machines import Lab, Machine
@@ -55,7 +55,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def machine(lab: Lab, engine: RunningEngine) -> Machine:
     """A machine that lets this engine's key in, and nothing of a join besides."""
     line = authorized_line(generate_key(engine.pki / "ssh" / "id_ed25519", "pilothouse-link"))
-    say(lab, f"mkdir -p /opt/pilothouse && cat > {GUARD} && chmod 755 {GUARD}", stdin=GUARD_SCRIPT)
+    say(lab, f"mkdir -p /opt/pilothouse {NOTES} && cat > {GUARD} && chmod 755 {GUARD}", stdin=GUARD_SCRIPT)
     say(lab, "grep -v pilothouse-link /root/.ssh/authorized_keys > /tmp/keys; cat >> /tmp/keys;"
              "cat /tmp/keys > /root/.ssh/authorized_keys", stdin=line + "\n")  # fmt: skip
     say(lab, f"systemctl is-active agent || systemd-run --quiet --unit agent python3 -c '{AGENT}'")
@@ -141,11 +141,11 @@ async def test_an_engine_that_comes_back_takes_the_port_from_its_own_dead_sessio
     async with TaskScope("test") as scope:
         lost = scope.spawn("first", first.run())
         await until(lambda: up(first), 10)
-        session = say(lab, "cat /run/pilothouse/pilothouse-link")
+        session = say(lab, "cat /var/lib/pilothouse/link/session")
         scope.spawn("second", second.run())
         await until(lambda: up(second), 10)
         await cancel_and_wait(lost)
-        assert say(lab, "cat /run/pilothouse/pilothouse-link") != session
+        assert say(lab, "cat /var/lib/pilothouse/link/session") != session
         assert await asyncio.to_thread(say, lab, f'python3 -c "{ASK_API}"') == "ok"
 
 
