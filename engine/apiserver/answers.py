@@ -20,6 +20,11 @@ def success(details: Json | None, code: int = 200) -> Json:
     return status
 
 
+def not_served() -> StatusError:
+    """The answer for a path that nobody serves."""
+    return StatusError("the server could not find the requested resource", code=404, reason="NotFound", details={})
+
+
 def error_response(error: StatusError) -> Response:
     headers = {"retry-after": str(int(error.retry_after))} if error.retry_after is not None else {}
     return json_response(error.to_status(), error.code, headers)

@@ -21,7 +21,7 @@ _WRITE = _READ | {"create", "update", "patch"}
 _NODE_RULES: Mapping[tuple[str, str], frozenset[str]] = {
     ("", "nodes"): _WRITE,
     ("", "nodes/status"): frozenset({"get", "patch", "update"}),
-    ("", "pods"): _READ | {"create", "delete"},
+    ("", "pods"): _READ | {"delete"},
     ("", "pods/status"): frozenset({"get", "patch", "update"}),
     ("", "configmaps"): _READ,
     ("", "secrets"): _READ,

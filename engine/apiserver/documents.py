@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 
-from apimachinery.objects.errors import StatusError
+from engine.apiserver.answers import not_served
 from engine.apiserver.request import Answer, Request, Response, json_response, text_response
 from engine.apiserver.schema import documents
 
@@ -45,9 +45,7 @@ class Documents:
             return json_response(VERSION)
         found = self._discovery(request)
         if found is None:
-            raise StatusError(
-                "the server could not find the requested resource", code=404, reason="NotFound", details={}
-            )
+            raise not_served()
         return found
 
     def _health(self, which: str, request: Request) -> Response:

@@ -27,7 +27,7 @@ from apimachinery.objects.errors import (
 )
 from apimachinery.objects.field import invalid
 from engine.apiserver import admission, binding, connect, deletion, options, reading, wire
-from engine.apiserver.answers import error_response, success, warning_headers
+from engine.apiserver.answers import error_response, not_served, success, warning_headers
 from engine.apiserver.authz import Authorizer, denied, denied_path
 from engine.apiserver.deletion import DeleteRequest
 from engine.apiserver.documents import Documents
@@ -140,12 +140,10 @@ class Pipe:
         kind = catalog.by_resource(route.group, route.version, route.plural)
         sub = kind.subresources.get(route.subresource) if kind is not None and route.subresource else None
         if kind is None or (route.subresource and sub is None):
-            raise StatusError(
-                "the server could not find the requested resource", code=404, reason="NotFound", details={}
-            )
-        if sub is None and (route.verb not in kind.verbs or (route.verb == "create" and route.name)):
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        if sub is not None and route.verb not in sub.verbs and route.subresource not in connect.STREAMS:
+            raise not_served()
+        verbs = kind.verbs if sub is None else sub.verbs
+        misplaced = sub is None and route.verb == "create" and route.name
+        if misplaced or (route.verb not in verbs and route.subresource not in connect.STREAMS):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         user = request.user
         context = Context(
@@ -158,6 +156,8 @@ class Pipe:
             node_ports=self._node_ports,
         )
         form = form_of(request.header("accept"), request.query)
+        if route.name:
+            admission.check_node(user, kind, route, route.name, context)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
 
     # Reading.
@@ -294,6 +294,7 @@ class Pipe:
         strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
+        admission.check_node(call.request.user, kind, call.route, metadata.get("name", ""), context)
         try:
             strategy.prepare_create(kind, obj, context)
             record = await self._insert_named(call, obj)

@@ -10,7 +10,9 @@ import pytest
 
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Expired, Forbidden, Invalid, NotFound
-from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES
+from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, NODES, PODS, SECRETS
+from engine.apiserver.inprocess import InProcessTransport
+from engine.apiserver.request import User
 from tests.engine.conftest import RunningEngine
 
 
@@ -289,3 +291,41 @@ async def test_in_process_client_does_the_same(engine: RunningEngine) -> None:
     client: Client = engine.api.client("test")
     created = await client.create(CONFIGMAPS, config_map("a", x="1"), "default")
     assert await client.get(CONFIGMAPS, "a", "default") == created
+
+
+class TestNodeAgent:
+    """What the certificate of one machine's agent allows."""
+
+    @pytest.fixture
+    def agent(self, engine: RunningEngine) -> Client:
+        user = User("system:node:m1", ("system:nodes", "system:authenticated"))
+        return Client(InProcessTransport(engine.api.pipe, user))
+
+    def node(self, name: str) -> dict[str, object]:
+        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+
+    async def test_it_registers_its_own_node_and_no_other(self, agent: Client) -> None:
+        await agent.create(NODES, self.node("m1"))
+        with pytest.raises(Forbidden, match='node "m1" is not allowed to modify node "m2"'):
+            await agent.create(NODES, self.node("m2"))
+
+    async def test_it_keeps_its_hands_off_pods_of_others(self, engine: RunningEngine, agent: Client) -> None:
+        for name in ("m1", "m2"):
+            await engine.client.create(NODES, self.node(name))
+            spec = {"nodeName": name, "containers": [{"name": "c", "image": "busybox"}]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"on-{name}"}, "spec": spec}
+            await engine.client.create(PODS, pod, "default")
+        status = {"status": {"phase": "Running"}}
+        await agent.patch(PODS, "on-m1", status, "default", kind="merge", subresource="status")
+        await agent.delete(PODS, "on-m1", "default", grace_period_seconds=0)
+        with pytest.raises(Forbidden, match="can only change pods with spec.nodeName set to itself"):
+            await agent.patch(PODS, "on-m2", status, "default", kind="merge", subresource="status")
+        with pytest.raises(Forbidden, match="can only change pods"):
+            await agent.delete(PODS, "on-m2", "default", grace_period_seconds=0)
+
+    async def test_it_may_not_delete_nodes_or_change_secrets(self, engine: RunningEngine, agent: Client) -> None:
+        with pytest.raises(Forbidden, match='User "system:node:m1" cannot delete resource "nodes"'):
+            await agent.delete(NODES, "m1")
+        with pytest.raises(Forbidden, match='cannot create resource "secrets"'):
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+            await agent.create(SECRETS, secret, "default")
