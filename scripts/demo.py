@@ -12,7 +12,7 @@ import yaml
 from apimachinery.client import kubeconfig
 from apimachinery.client.client import Client
 from apimachinery.client.discovery import discover
-from apimachinery.objects.errors import AlreadyExists
+from apimachinery.objects.errors import NotFound
 from apimachinery.objects.resources import DEPLOYMENTS, Resource
 
 TIMEOUT = 180.0
@@ -20,15 +20,18 @@ POLL = 0.2
 
 
 async def put(client: Client, resource: Resource, manifest: dict[str, Any], namespace: str) -> str:
-    """Create the object, or bring the one that is there to what the manifest says."""
+    """Bring the object that is there to what the manifest says, or create it.
+
+    In this order: creating a Service again is refused for its node port, not for its name.
+    """
     name = manifest["metadata"]["name"]
     where = manifest["metadata"].get("namespace", namespace) if resource.namespaced else None
     try:
-        await client.create(resource, manifest, where)
-    except AlreadyExists:
         await client.patch(resource, name, manifest, where)
-        return f"{resource.qualified}/{name} configured"
-    return f"{resource.qualified}/{name} created"
+    except NotFound:
+        await client.create(resource, manifest, where)
+        return f"{resource.qualified}/{name} created"
+    return f"{resource.qualified}/{name} configured"
 
 
 async def rolled_out(client: Client, name: str, namespace: str) -> None:
