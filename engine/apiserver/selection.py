@@ -45,6 +45,9 @@ class Selection:
     def filter(self, kind: Kind, records: Iterable[Record]) -> list[Record]:
         if self.everything:
             return list(records)
+        if self.fields.everything:
+            matches = self.labels.matches
+            return [record for record in records if matches(notes_of(kind, record).labels())]
         return [record for record in records if notes_of(kind, record).match(kind, self.labels, self.fields)]
 
 
