@@ -11,6 +11,9 @@ def main(arguments: list[str]) -> int:
         from nodeagent import enrol
 
         return enrol.main(arguments[1:])
+    from nodeagent.thrift import be_thrifty
+
+    be_thrifty()
     from nodeagent import main as agent
 
     return agent.main(arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import ssl
 import sys
@@ -230,6 +229,3 @@ def machine_dns() -> Dns:
             return found
     return Dns()
 
-
-# grpc's fork handlers get in the way of the subprocesses that the network part starts; nothing here forks otherwise.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -7,7 +7,7 @@ Envelope{timestamp=1, namespace=2, topic=3, event=4 Any{type_url=1, value=2 Task
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nodeagent.cri.runtime import TaskEvent
 
@@ -25,13 +25,17 @@ def subscription(filters: Sequence[str]) -> bytes:
 def task_event(message: bytes) -> TaskEvent | None:
     """The event in an envelope; None for the end of an exec'd process, which has an id of its own."""
     outer = dict(_fields(message))
-    topic = outer.get(3, b"").decode()
+    topic = _text(outer, 3)
     payload = dict(_fields(dict(_fields(outer.get(4, b""))).get(2, b"")))
-    container_id = payload.get(1, b"").decode()
-    process_id = payload.get(2, b"").decode()
+    container_id = _text(payload, 1)
+    process_id = _text(payload, 2)
     if not container_id or (topic == "/tasks/exit" and process_id != container_id):
         return None
     return TaskEvent(container_id=container_id, topic=topic)
+
+
+def _text(fields: Mapping[int, bytes], number: int) -> str:
+    return fields.get(number, b"").decode(errors="replace")
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -189,7 +189,7 @@ def _bracketed(host: str) -> str:
 
 def _unverified() -> ssl.SSLContext:
     """Probes do not check certificates: they ask whether a container answers, over a network that is its own."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -260,6 +260,7 @@ def _ready(seen: Observed, containers: tuple[bool, str, str]) -> tuple[str, bool
         if gate.condition_type in conditions
         else f'corresponding condition of pod readiness gate "{gate.condition_type}" does not exist.'
         for gate in seen.pod.spec.readiness_gates
+        if conditions.get(gate.condition_type) != "True"
     ]
     if unmet:
         return "Ready", False, "ReadinessGatesNotReady", ", ".join(unmet)
