@@ -86,7 +86,7 @@ class Roster:
             self._done.discard(old.uid)
             worker = self._workers.get(old.uid)
             if worker is not None:
-                worker.update(old if new is None and old.deleting and not worker.pod.deleting else worker.pod)
+                worker.update(old)  # its last state tells the grace of a deletion
                 worker.update(None)
         if new is None:
             return

@@ -6,9 +6,7 @@ Nothing here has to survive: whatever the worker forgets at a restart it finds a
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Iterable
-from typing import TypeVar
 
 import msgspec
 import structlog
@@ -23,12 +21,14 @@ from nodeagent.cri.errors import NotFound as RuntimeNotFound
 from nodeagent.cri.errors import RuntimeFailure
 from nodeagent.cri.types import Container as Ran
 from nodeagent.cri.types import Sandbox, State
-from nodeagent.pods import build, restart
+from nodeagent.pods import build
 from nodeagent.pods.actions import Actions, StepFailed
 from nodeagent.pods.handlers import Target
 from nodeagent.pods.lastwords import termination_message
+from nodeagent.pods.look import Look
 from nodeagent.pods.machine import Machine
-from nodeagent.pods.observed import ERR_IMAGE_PULL, Facts, Failure, Observed
+from nodeagent.pods.notes import Notes
+from nodeagent.pods.observed import ERR_IMAGE_PULL, Failure, Observed
 from nodeagent.pods.operations import (
     Confirm,
     Kill,
@@ -41,17 +41,14 @@ from nodeagent.pods.operations import (
     StopSandbox,
     Teardown,
 )
-from nodeagent.pods.probes import Change, Kind, Probes, Watched
+from nodeagent.pods.probes import Change, Probes, Watched
 from nodeagent.pods.references import REFRESH_SECONDS
 from nodeagent.pods.reporter import Reporter
 from nodeagent.pods.status import OWNED_CONDITIONS, pod_status
 from nodeagent.pods.sync import Plan, sync
 from nodeagent.pods.view import Pod, PodStatus
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
-STEP_RETRY_SECONDS = 10.0
-"""The longest wait before a failed step other than a pull is tried again."""
 SETTLE_SECONDS = 2.0
 """How long a status in the API may differ from ours before ours is sent again: a watch is a little behind."""
 
@@ -68,11 +65,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._in_flight: dict[str, Operation] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._facts = Facts()
-        self._failures: dict[str, Failure] = {}
-        self._backoffs: dict[str, Backoff] = {}
-        self._sandboxes: dict[str, Sandbox] = {}
-        self._containers: dict[str, Ran] = {}
+        self._notes = Notes()
+        self._look = Look(machine.runtime, pod.uid)
         self._messages: dict[str, str] = {}
         self._told_backoff: set[str] = set()
         self._taken_on = machine.now()
@@ -85,16 +79,16 @@ class Worker:
 
     @property
     def removed(self) -> bool:
-        return self._facts.removed
+        return self._notes.facts.removed
 
     @property
     def containers(self) -> Iterable[Ran]:
         """As last seen."""
-        return self._containers.values()
+        return self._look.containers.values()
 
     @property
     def sandboxes(self) -> Iterable[Sandbox]:
-        return self._sandboxes.values()
+        return self._look.sandboxes.values()
 
     def api_view(self) -> Pod:
         """The pod with the status that we report."""
@@ -103,7 +97,7 @@ class Worker:
     def update(self, pod: Pod | None) -> None:
         """The pod as the API has it now; None once it is gone from there."""
         if pod is None:
-            self._facts = dataclasses.replace(self._facts, removed=True)
+            self._notes.removed()
         else:
             self._pod = pod
             self._disagreed_at = self._machine.now() if self._disagrees() else 0.0
@@ -127,7 +121,7 @@ class Worker:
         while True:
             self._wake.clear()
             try:
-                await self._look()
+                await self._observe()
             except RuntimeFailure as error:
                 if backoff.failures == 0:
                     log.warning("containerd does not answer", pod=self._pod.full_name, error=str(error))
@@ -145,51 +139,22 @@ class Worker:
                 return
             await self._sleep(plan.wake_at)
 
-    async def _look(self) -> None:
-        """Bring what is known of containerd up to date; details are asked for only when a state has changed."""
-        runtime = self._machine.runtime
-        listed_sandboxes, listed = await asyncio.gather(runtime.sandboxes(self.uid), runtime.containers(self.uid))
-        sandboxes: dict[str, Sandbox] = {}
-        for sandbox in listed_sandboxes:
-            known = self._sandboxes.get(sandbox.id)
-            if sandbox.ready and not (known and known.ips) and not self._pod.spec.host_network:
-                sandboxes[sandbox.id] = await _detail(runtime.sandbox(sandbox.id), sandbox)
-            else:
-                sandboxes[sandbox.id] = dataclasses.replace(sandbox, ips=known.ips if known else ())
-        containers: dict[str, Ran] = {}
-        for ran in listed:
-            known = self._containers.get(ran.id)
-            if known is None or known.state is not ran.state:
-                full = await _detail(runtime.container(ran.id), ran)
-                known = dataclasses.replace(full, sandbox_id=ran.sandbox_id)
-            containers[ran.id] = known
-        self._sandboxes, self._containers = sandboxes, containers
-        for ran in containers.values():
+    async def _observe(self) -> None:
+        await self._look.again()
+        for ran in self._look.containers.values():
             if ran.state is State.EXITED and ran.id not in self._messages:
                 file = self._actions.termination_file(ran.name, ran.attempt)
                 self._messages[ran.id] = termination_message(self._pod.container(ran.name), ran, file)
         if not self._seeded:
-            self._seed()
-
-    def _seed(self) -> None:
-        """After a restart of the agent, what probes had found out holds until they say otherwise."""
-        self._seeded = True
-        status = self._pod.status
-        known = {s.container_id: s for s in (*status.container_statuses, *status.init_container_statuses)}
-        running = {ran.id for ran in self._containers.values() if ran.state is State.RUNNING}
-        by_id = {cid: known[f"containerd://{cid}"] for cid in running if f"containerd://{cid}" in known}
-        self._facts = dataclasses.replace(
-            self._facts,
-            ready=frozenset(cid for cid, s in by_id.items() if s.ready),
-            started=frozenset(cid for cid, s in by_id.items() if s.started),
-        )
+            self._seeded = True
+            self._notes.seed(self._pod.status, self._look.containers.values())
 
     def _seen(self) -> Observed:
         return Observed(
             pod=self._with_reported_status(self._pod),
-            sandboxes=tuple(self._sandboxes.values()),
-            containers=tuple(self._containers.values()),
-            facts=dataclasses.replace(self._facts, failures=dict(self._failures)),
+            sandboxes=tuple(self._look.sandboxes.values()),
+            containers=tuple(self._look.containers.values()),
+            facts=self._notes.facts,
             in_flight=dict(self._in_flight),
             hashes={c.name: build.definition_hash(c) for c in self._pod.all_containers()},
             now=self._machine.now(),
@@ -205,7 +170,7 @@ class Worker:
         return msgspec.structs.replace(pod, status=status)
 
     def _report(self, seen: Observed, plan: Plan) -> None:
-        if self._facts.removed:
+        if seen.facts.removed:
             return
         status = pod_status(
             seen, plan, host_ips=self._machine.host_ips, messages=self._messages, started_at=self._taken_on
@@ -229,14 +194,14 @@ class Worker:
             ran = seen.running(container.name)
             if ran is None or ran.id in seen.facts.hooking or ran.id in seen.facts.unhealthy:
                 continue
-            ips = self._machine.host_ips if seen.pod.spec.host_network else self._ips()
+            ips = self._machine.host_ips if seen.pod.spec.host_network else self._look.ips()
             target = Target(container=container, container_id=ran.id, pod_ip=ips[0] if ips else "")
             started = container.startup_probe is None or ran.id in seen.facts.started
             watched[ran.id] = Watched(target=target, age=seen.now - ran.started_at, started=started)
         return watched
 
     def _launch(self, scope: TaskScope, plan: Plan) -> None:
-        if self._pod.deleting or self._facts.removed:
+        if self._pod.deleting or self.removed:
             for key in ("start", "sandbox", "prepare"):
                 if key in self._tasks:
                     self._tasks[key].cancel()
@@ -260,31 +225,30 @@ class Worker:
         try:
             await self._do(operation)
         except StepFailed as error:
-            self._note_failure(name, error.reason, error.message)
+            self._notes.failed(name, error.reason, error.message, self._machine.now())
         except (RuntimeFailure, ConnectionFailed, StatusError, OSError) as error:
             log.info("step failed; trying again", pod=self._pod.full_name, step=operation.key, error=str(error))
-            await asyncio.sleep(self._backoff(operation.key).next())
+            await asyncio.sleep(self._notes.backoff(operation.key).next())
         else:
-            self._backoffs.pop(operation.key, None)
+            self._notes.forget_backoff(operation.key)
             if isinstance(operation, (Start, Prepare, RunSandbox)):
-                self._failures.pop(name, None)
-                self._backoffs.pop(name, None)
+                self._notes.succeeded(name)
 
     async def _do(self, operation: Operation) -> None:
         runtime, pod = self._machine.runtime, self._pod
         match operation:
             case Prepare():
                 await self._actions.prepare(pod)
-                self._facts = dataclasses.replace(self._facts, prepared=True)
+                self._notes.prepared()
             case RunSandbox(attempt):
                 await self._actions.run_sandbox(pod, attempt)
             case Start():
                 sandbox = self._seen().current_sandbox
                 if sandbox is not None:
                     where = (sandbox.id, sandbox.attempt, sandbox.ips)
-                    await self._actions.start(pod, operation, where, self._hooking)
+                    await self._actions.start(pod, operation, where, self._notes.hooking)
             case Kill():
-                await self._actions.kill(pod, operation, self._ips())
+                await self._actions.kill(pod, operation, self._look.ips())
                 await self._until_ended(operation.container_id)
             case StopSandbox(sandbox_id):
                 await _gone_is_fine(runtime.stop_sandbox(sandbox_id))
@@ -294,7 +258,7 @@ class Worker:
                 await _gone_is_fine(runtime.remove_container(container_id))
             case Teardown():
                 await self._actions.teardown(pod)
-                self._facts = dataclasses.replace(self._facts, torn_down=True, prepared=False)
+                self._notes.torn_down()
             case Confirm():
                 await self._confirm()
 
@@ -315,14 +279,14 @@ class Worker:
             await self._machine.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0)
         except (NotFound, Conflict):
             log.debug("pod was gone from the API already", pod=self._pod.full_name)
-        self._facts = dataclasses.replace(self._facts, confirmed=True)
+        self._notes.confirmed()
 
     async def _refresh(self) -> None:
         # Spread out, so that a machine full of pods does not ask for everything in one second each minute.
         await asyncio.sleep(REFRESH_SECONDS * (hash(self.uid) % 100) / 100)
         while True:
-            if self._facts.prepared and not self._pod.deleting:
-                await self._actions.refresh(self._pod, self._ips())
+            if self._notes.facts.prepared and not self._pod.deleting:
+                await self._actions.refresh(self._pod, self._look.ips())
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _sleep(self, wake_at: float) -> None:
@@ -330,7 +294,7 @@ class Worker:
         if self._disagreed_at:
             wakes.append(self._disagreed_at + SETTLE_SECONDS)
         deadline = self._deadline()
-        if deadline is not None and self._facts.evicted is None:
+        if deadline is not None and self._notes.facts.evicted is None:
             wakes.append(deadline)
         timeout = max(0.01, min(wakes) - self._machine.now()) if wakes else None
         try:
@@ -345,25 +309,11 @@ class Worker:
 
     def _check_deadline(self) -> None:
         deadline, now = self._deadline(), self._machine.now()
-        if deadline is None or now < deadline or self._facts.evicted is not None:
+        if deadline is None or now < deadline or self._notes.facts.evicted is not None:
             return
         text = "Pod was active on the node longer than the specified deadline"
         self._machine.recorder.pod(self._pod, "Normal", "DeadlineExceeded", text)
-        failure = Failure(reason="DeadlineExceeded", message=text, at=now, retry_at=0.0)
-        self._facts = dataclasses.replace(self._facts, evicted=failure)
-
-    def _note_failure(self, name: str, reason: str, message: str) -> None:
-        now = self._machine.now()
-        wait = self._backoff(name, pull=reason == ERR_IMAGE_PULL).next()
-        self._failures[name] = Failure(reason=reason, message=message, at=now, retry_at=now + wait)
-
-    def _backoff(self, key: str, *, pull: bool = False) -> Backoff:
-        known = self._backoffs.get(key)
-        if known is None or (known.maximum == restart.MAXIMUM) is not pull:
-            longest = restart.MAXIMUM if pull else STEP_RETRY_SECONDS
-            known = Backoff(initial=restart.INITIAL if pull else 1.0, maximum=longest, jitter=0.1)
-            self._backoffs[key] = known
-        return known
+        self._notes.evicted(Failure(reason="DeadlineExceeded", message=text, at=now, retry_at=0.0))
 
     def _tell_backing_off(self, seen: Observed, plan: Plan) -> None:
         """One event for each end that leads to waiting, and one for each failed pull."""
@@ -373,7 +323,7 @@ class Worker:
                 self._told_backoff.add(ran.id)
                 text = f"Back-off restarting failed container {name} in pod {seen.pod.full_name}"
                 self._machine.recorder.pod(self._pod, "Warning", "BackOff", text, name)
-        for name, failure in self._failures.items():
+        for name, failure in self._notes.failures.items():
             key = f"{name}@{failure.at}"
             container = self._pod.container(name)
             if failure.reason == ERR_IMAGE_PULL and container is not None and key not in self._told_backoff:
@@ -382,49 +332,20 @@ class Worker:
                 self._machine.recorder.pod(self._pod, "Normal", "BackOff", text, name)
                 self._machine.recorder.pod(self._pod, "Warning", "Failed", "Error: ImagePullBackOff", name)
 
-    def _hooking(self, container_id: str, running: bool) -> None:
-        hooking = self._facts.hooking | {container_id} if running else self._facts.hooking - {container_id}
-        self._facts = dataclasses.replace(self._facts, hooking=hooking)
-
     def _on_probe(self, change: Change) -> None:
-        cid, facts = change.container_id, self._facts
-        ran = self._containers.get(cid)
+        ran = self._look.containers.get(change.container_id)
         container = self._pod.container(ran.name) if ran is not None else None
-        if change.kind is Kind.READINESS:
-            ready = facts.ready | {cid} if change.healthy else facts.ready - {cid}
-            self._facts = dataclasses.replace(facts, ready=ready)
-        elif change.healthy:
-            if change.kind is Kind.STARTUP:
-                self._facts = dataclasses.replace(facts, started=facts.started | {cid})
-        elif container is not None:
-            word = change.kind.value.lower()
-            message = f"Container {container.name} failed {word} probe, will be restarted"
-            probe = container.startup_probe if change.kind is Kind.STARTUP else container.liveness_probe
-            graces = dict(facts.kill_grace)
-            if probe is not None and probe.termination_grace_period_seconds is not None:
-                graces[cid] = float(probe.termination_grace_period_seconds)
-            self._facts = dataclasses.replace(facts, unhealthy={**facts.unhealthy, cid: message}, kill_grace=graces)
+        if container is not None:
+            self._notes.judged(change, container)
         self._wake.set()
 
     def _on_unhealthy(self, container: str, message: str) -> None:
         self._machine.recorder.pod(self._pod, "Warning", "Unhealthy", message, container)
 
-    def _ips(self) -> tuple[str, ...]:
-        newest = max(self._sandboxes.values(), key=lambda s: s.attempt, default=None)
-        return newest.ips if newest is not None else ()
-
 
 def _claims(status: PodStatus) -> tuple[str, frozenset[tuple[str, str]]]:
     """What of a status belongs to this machine alone."""
     return status.phase, frozenset((c.type, c.status) for c in status.conditions if c.type in OWNED_CONDITIONS)
-
-
-async def _detail(call: Awaitable[T], listed: T) -> T:
-    """A detailed answer, or what the listing said when the thing vanished in between."""
-    try:
-        return await call
-    except RuntimeNotFound:
-        return listed
 
 
 async def _gone_is_fine(call: Awaitable[None]) -> None:

@@ -273,3 +273,43 @@ async def test_a_replaced_pod_of_the_same_name_starts_beside_the_leaving_one(clu
     assert ready(await cluster.client.get(PODS, "same", "default"))
     await cluster.client.delete(PODS, "same", "default")
     await until_gone(cluster, "same")
+
+
+async def test_a_pod_on_the_machines_network_has_its_address_and_name_servers(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    pod = await run_pod(cluster, pod_manifest("host", "head -1 /etc/hosts; sleep 100000", hostNetwork=True))
+    assert pod["status"]["podIP"] == pod["status"]["hostIP"] == "127.0.0.1"
+    assert await log_text(cluster, "host") == "# Kubernetes-managed hosts file (host network).\n"
+
+
+async def test_a_host_port_leads_to_the_pod(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    ports = [{"containerPort": 8080, "hostPort": 18080}]
+    pod = await run_pod(cluster, pod_manifest("port", "httpd -f -p 8080 -h /etc", container={"ports": ports}))
+    # portmap translates what arrives at an address of the machine; its bridge address is one.
+    gateway = pod["status"]["podIP"].rpartition(".")[0] + ".1"
+    async with aiohttp.ClientSession() as session, session.get(f"http://{gateway}:18080/passwd") as answer:
+        assert "root" in await answer.text()
+
+
+async def test_pods_outlive_the_death_of_containerd(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    before = await run_pod(cluster, pod_manifest("calm"))
+    cluster.machine.stop()
+    await asyncio.sleep(0.5)
+    cluster.machine.start()
+    await run_pod(cluster, pod_manifest("next"))
+    after = await cluster.client.get(PODS, "calm", "default")
+    assert ready(after)
+    assert container(after)["containerID"] == container(before)["containerID"]
+    assert container(after)["restartCount"] == 0
+
+
+async def test_a_change_by_others_to_a_pods_conditions_is_corrected(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    await run_pod(cluster, pod_manifest("doubted"))
+    await asyncio.sleep(0.5)
+    doubt = {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NodeNotReady"}]}}
+    await cluster.client.patch(PODS, "doubted", doubt, "default", kind="strategic", subresource="status")
+    assert not ready(await cluster.client.get(PODS, "doubted", "default"))
+    await until(cluster, "doubted", ready, 6)
