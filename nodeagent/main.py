@@ -228,4 +228,3 @@ def machine_dns() -> Dns:
         if found.servers and not all(server.startswith("127.") for server in found.servers):
             return found
     return Dns()
-
