@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import platformdirs
-from textual.color import Color
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 DEFAULT_DARK = "harbour-night"
@@ -57,7 +57,7 @@ def load_palette(folder: Path | None = None) -> Palette:
 
 def build_theme(name: str, file: ThemeFile) -> Theme:
     """Raises KeyError for a missing colour that cannot be derived, ValueError for one that is no colour."""
-    given = {key: Color.parse(value) for key, value in file.colors.items()}
+    given = {key: _color(value) for key, value in file.colors.items()}
     background, foreground, primary = given["background"], given["foreground"], given["primary"]
     derived = {
         "surface": background.blend(foreground, 0.03),
@@ -74,7 +74,7 @@ def build_theme(name: str, file: ThemeFile) -> Theme:
         "rule": background.blend(foreground, 0.16),
     }
     colors = derived | given
-    syntax = {key: Color.parse(value) for key, value in file.syntax.items()}
+    syntax = {key: _color(value) for key, value in file.syntax.items()}
     variables = {role: colors[role].hex for role in ("ok", "warn", "bad", "muted", "faint", "heading", "cursor")}
     variables |= {"cursor-idle": colors["cursor-idle"].hex, "rule": colors["rule"].hex}
     variables |= {
@@ -121,9 +121,16 @@ def build_theme(name: str, file: ThemeFile) -> Theme:
 
 
 def _sources(file: ThemeFile, colors: Mapping[str, Color]) -> dict[str, str]:
-    named = [Color.parse(value).hex for value in file.log.get("sources", [])]
+    named = [_color(value).hex for value in file.log.get("sources", [])]
     named += [colors[role].hex for role in _FALLBACK_SOURCES]
     return {f"source-{number}": named[number - 1] for number in range(1, 9)}
+
+
+def _color(text: str) -> Color:
+    try:
+        return Color.parse(text)
+    except ColorParseError as error:
+        raise ValueError(str(error)) from error
 
 
 def _shipped() -> Iterator[tuple[str, str]]:

@@ -132,6 +132,8 @@ class MemoryCluster:
     revision: int = 1000
     down: bool = False
     refuse: dict[str, StatusError] = field(default_factory=dict)
+    expired_once: StatusError | None = None
+    """The next watch is answered with this ERROR event."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _watchers: list[tuple[Kind, str, dict[str, str], bool, asyncio.Queue[bytes | None]]] = field(default_factory=list)
     _log_followers: list[tuple[tuple[str, str, str], asyncio.Queue[bytes | None]]] = field(default_factory=list)
@@ -225,6 +227,11 @@ class MemoryCluster:
                 if plural == kind.plural and int(obj["metadata"]["resourceVersion"]) > since_revision:
                     self._tell_one(entry, "ADDED", obj)
             self._watchers.append(entry)
+            if self.expired_once is not None:
+                queue.put_nowait(
+                    msgspec.json.encode({"type": "ERROR", "object": self.expired_once.to_status()}) + b"\n"
+                )
+                self.expired_once = None
 
         async def chunks() -> AsyncIterator[bytes]:
             while (chunk := await queue.get()) is not None:

@@ -91,7 +91,15 @@ class Resume:
 class LogFeed:
     """`sources` are numbered in the order they came; lines name them by that number."""
 
-    def __init__(self, transport: Transport, query: LogQuery, *, on_pending: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        query: LogQuery,
+        *,
+        on_pending: Callable[[], None] = lambda: None,
+        pending_limit: int = PENDING_LIMIT,
+    ) -> None:
+        self._pending_limit = pending_limit
         self._transport = transport
         self._query = query
         self._on_pending = on_pending
@@ -195,7 +203,7 @@ class LogFeed:
         return query
 
     async def _put(self, line: LogLine) -> None:
-        while len(self._pending) >= PENDING_LIMIT:
+        while len(self._pending) >= self._pending_limit:
             self._room.clear()
             await self._room.wait()
         self._pending.append(line)

@@ -5,7 +5,7 @@ from tui.document import Document
 from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
 from tui.kinds.rollout import REVISION, rollout_status
-from tui.kinds.sections import conditions, events, identity, meta_of
+from tui.kinds.sections import conditions, events, identity, latest_warning, meta_of
 from tui.kinds.words import general_tone
 from tui.kinds.workload import pods_by_selector
 from tui.tones import Tone
@@ -18,6 +18,7 @@ def describe(obj: JSON, facts: Facts) -> Document:
     doc.heading("Rollout")
     state = rollout_status(obj)
     doc.field("Status", state.text, Tone.OK if state.done else Tone.BAD if state.failed else Tone.WARN)
+    latest_warning(doc, facts)
     doc.field("Revision", (meta_of(obj).get("annotations") or {}).get(REVISION))
     doc.field(
         "Paused", "yes: changes of the template wait until it is resumed" if spec.get("paused") else None, Tone.WARN

@@ -3,7 +3,7 @@
 from apimachinery.objects.resources import NODES, PODS
 from tui.document import Document
 from tui.kinds.lens import ANY_OBJECT, JSON, Facts, Lens
-from tui.kinds.sections import conditions, events, identity
+from tui.kinds.sections import conditions, events, identity, latest_warning
 from tui.kinds.words import general_tone
 from tui.rows import Row
 from tui.target import Target
@@ -18,6 +18,7 @@ def describe(obj: JSON, facts: Facts) -> Document:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     identity(doc, obj, facts)
     doc.heading("Machine")
+    latest_warning(doc, facts)
     for address in status.get("addresses") or ():
         doc.field(address["type"], address["address"])
     info = status.get("nodeInfo") or {}

@@ -4,7 +4,7 @@ from apimachinery.objects.resources import PODS
 from tui.document import Document
 from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
-from tui.kinds.sections import conditions, events, identity
+from tui.kinds.sections import conditions, events, identity, latest_warning
 from tui.kinds.words import general_tone, ready_tone, status_tone
 from tui.rows import Column, Row
 from tui.target import Target, View
@@ -33,9 +33,10 @@ def describe(obj: JSON, facts: Facts) -> Document:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     identity(doc, obj, facts)
     doc.heading("Status")
-    phase = status.get("reason") or status.get("phase") or "Unknown"
-    doc.field("Phase", phase, status_tone(phase))
+    word = status_word(obj)
+    doc.field("Status", word, status_tone(word))
     doc.field("Message", status.get("message"), Tone.WARN)
+    latest_warning(doc, facts)
     doc.field("Node", f"{spec.get('nodeName') or '<none>'}" + _beside(status.get("hostIP")))
     doc.field("IP", ", ".join(entry["ip"] for entry in status.get("podIPs") or ()) or status.get("podIP"))
     doc.field("QoS class", status.get("qosClass"))
@@ -52,6 +53,23 @@ def describe(obj: JSON, facts: Facts) -> Document:
     conditions(doc, status.get("conditions"), facts)
     events(doc, facts)
     return doc
+
+
+def status_word(pod: JSON) -> str:
+    """One word for how it fares: what a container waits for or ended with says more than the phase."""
+    status = pod.get("status") or {}
+    if (pod.get("metadata") or {}).get("deletionTimestamp"):
+        return "Terminating"
+    for group, prefix in (("initContainerStatuses", "Init:"), ("containerStatuses", "")):
+        for one in status.get(group) or ():
+            state = one.get("state") or {}
+            ended = state.get("terminated") or {}
+            reason = (state.get("waiting") or {}).get("reason") or (
+                ended.get("reason") if ended.get("exitCode") else ""
+            )
+            if reason and reason != "PodInitializing":
+                return f"{prefix}{reason}"
+    return status.get("reason") or status.get("phase") or "Unknown"
 
 
 def _beside(address: str | None) -> str:

@@ -13,6 +13,8 @@ from tui.tones import Tone
 
 JSON = dict[str, Any]
 
+ROOM_FOR_MESSAGES = 70
+
 COLUMNS = (
     Column("Revision", "integer"),
     Column("Replica Set"),
@@ -45,7 +47,10 @@ def status_lines(deployment: JSON, revisions: Sequence[Revision], now: float, *,
     lines: list[Line] = [tuple(head), EMPTY]
     lines += bars(deployment, revisions, width=width)
     doc = Document()
-    conditions(doc, (deployment.get("status") or {}).get("conditions"), Facts(now=now))
+    listed = (deployment.get("status") or {}).get("conditions") or []
+    if width < ROOM_FOR_MESSAGES:
+        listed = [c if c.get("status") == "False" else {**c, "message": ""} for c in listed]
+    conditions(doc, listed, Facts(now=now))
     # The heading's room is better spent: the table's own titles say what it is.
     return [*lines, EMPTY, *doc.lines[2:], EMPTY]
 

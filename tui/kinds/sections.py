@@ -36,6 +36,16 @@ def identity(doc: Document, obj: JSON, facts: Facts) -> None:
     doc.pairs("Annotations", annotations)
 
 
+def latest_warning(doc: Document, facts: Facts) -> None:
+    """What last went wrong, where it is seen first; the whole story stands under Events."""
+    warning = next((event for event in reversed(facts.events) if event.get("type") == "Warning"), None)
+    if warning is not None:
+        ago = age(event_time(warning), facts.now)
+        doc.field(
+            "Warning", f"{warning.get('reason', '')}, {ago} ago: {_one_line(warning.get('message', ''))}", Tone.WARN
+        )
+
+
 def conditions(
     doc: Document, listed: Iterable[Mapping[str, Any]] | None, facts: Facts, *, bad_when_true: bool = False
 ) -> None:

@@ -172,7 +172,7 @@ class BrowseScreen(ClusterScreen):
         return notes
 
     def hints(self) -> Sequence[Hint]:
-        hints = [Hint("⏎", self.lens.enter_word, "enter")]
+        hints = [Hint("⏎", self.lens.enter_word, "enter")] if self.lens.enter_word != "describe" else []
         for action, key in ACTION_KEYS.items():
             quiet = action in (Action.COPY, Action.PREVIOUS)
             if action in self.lens.actions and not quiet and not (self.session.readonly and action in acting.WRITES):

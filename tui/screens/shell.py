@@ -7,6 +7,7 @@ import signal
 import sys
 import termios
 import tty
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from apimachinery.aio.tasks import TaskScope
@@ -64,24 +65,20 @@ async def run_session(client: Client, namespace: str, pod: str, container: str) 
 
 async def _joined(stream: RemoteStream, fd: int) -> None:
     loop = asyncio.get_running_loop()
-    typed: asyncio.Queue[bytes] = asyncio.Queue(maxsize=256)
+    typed: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
     resized = asyncio.Event()
     resized.set()
 
     def read() -> None:
-        data = os.read(fd, READ)
-        if typed.full():
-            # Pasted faster than the wire takes: leave the rest in the terminal until there is room.
-            loop.remove_reader(fd)
-            loop.call_later(0.02, loop.add_reader, fd, read)
-        typed.put_nowait(data) if not typed.full() else loop.call_later(0.02, typed.put_nowait, data)
+        # One piece at a time: what is pasted faster than the wire takes waits in the terminal.
+        loop.remove_reader(fd)
+        typed.put_nowait(os.read(fd, READ))
 
     previous = signal.getsignal(signal.SIGWINCH)
-    loop.add_reader(fd, read)
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
         async with TaskScope("shell") as scope:
-            scope.spawn("stdin", _send_typed(stream, typed))
+            scope.spawn("stdin", _send_typed(stream, typed, lambda: loop.add_reader(fd, read)))
             scope.spawn("resize", _send_size(stream, resized))
             async for _, data in stream:
                 await asyncio.to_thread(_write, data)
@@ -91,8 +88,9 @@ async def _joined(stream: RemoteStream, fd: int) -> None:
         signal.signal(signal.SIGWINCH, previous)
 
 
-async def _send_typed(stream: RemoteStream, typed: asyncio.Queue[bytes]) -> None:
+async def _send_typed(stream: RemoteStream, typed: asyncio.Queue[bytes], listen: Callable[[], None]) -> None:
     while True:
+        listen()
         data = await typed.get()
         if not data:
             return

@@ -17,6 +17,22 @@ class Placed:
     width: int
 
 
+def choose(priorities: Sequence[int], widths: Sequence[int], available: int, *, wide: bool) -> list[tuple[int, int]]:
+    """(index, width) of the columns to show: all of priority 0, and of the others those there is room for.
+
+    `wide` shows every one, room or not.
+    """
+    room = available - sum(width + GAP for width, priority in zip(widths, priorities, strict=True) if priority == 0)
+    chosen: list[tuple[int, int]] = []
+    for index, (width, priority) in enumerate(zip(widths, priorities, strict=True)):
+        if priority > 0 and not wide:
+            if width > room:
+                continue
+            room -= width + GAP
+        chosen.append((index, width))
+    return chosen
+
+
 def place(wanted: Sequence[tuple[int, int]], available: int, *, gap: int = GAP) -> list[Placed]:
     """Places (index, wanted width) from left to right; the widest give way first when they do not fit."""
     widths = [width for _, width in wanted]

@@ -162,7 +162,7 @@ class ImagesDialog(Dialog[dict[str, str]]):
             yield Label(f"Set image of {self._name_of}", classes="dialog-title")
             for container, image in self._images.items():
                 yield Label(container, classes="dialog-label")
-                yield Input(image, compact=True, name=container, classes="dialog-input")
+                yield Input(image, compact=True, name=container, classes="dialog-input", select_on_focus=False)
             yield Static("Enter shows what would change", classes="dialog-note")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="no", compact=True)

@@ -15,7 +15,7 @@ from textual.strip import Strip
 from tui.document import Line
 from tui.rows import Column, Row
 from tui.tones import Tone
-from tui.widgets.columns import Placed, place, total_width
+from tui.widgets.columns import Placed, choose, place, total_width
 from tui.widgets.filterexpr import Filter
 from tui.widgets.tablemodel import BY_NAME, TableModel
 from tui.widgets.toned import TONE_CLASSES, ToneStyles
@@ -397,12 +397,10 @@ class VirtualTable(ScrollView, can_focus=True):
     def _relayout(self) -> bool:
         """Share out the width; True when that led to drawing everything again."""
         columns = self.model.columns
-        wanted = [
-            (index, max(self.model.width(index), cell_len(column.name) + 1))
-            for index, column in enumerate(columns)
-            if self.wide or column.priority == 0
-        ]
-        placed = place(wanted, self.size.width - GUTTER - 1)
+        widths = [max(self.model.width(index), cell_len(column.name) + 1) for index, column in enumerate(columns)]
+        available = self.size.width - GUTTER - 1
+        wanted = choose([column.priority for column in columns], widths, available, wide=self.wide)
+        placed = place(wanted, available)
         size = Size(max(total_width(placed) + GUTTER, 1), len(self.model) + 1)
         if placed == self._placed and size == self.virtual_size:
             return False

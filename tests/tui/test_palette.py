@@ -1,0 +1,59 @@
+"""Theme files: shipped, of the user, incomplete, broken."""
+
+from pathlib import Path
+
+import pytest
+from textual.color import Color
+
+from tui.palette import DEFAULT_DARK, DEFAULT_LIGHT, load_palette
+
+
+def test_the_shipped_themes_load_without_a_problem(tmp_path: Path) -> None:
+    palette = load_palette(tmp_path)
+    assert {DEFAULT_DARK, DEFAULT_LIGHT} <= set(palette.themes)
+    assert palette.problems == []
+    assert palette.themes[DEFAULT_LIGHT].dark is False
+
+
+@pytest.mark.parametrize("theme", [DEFAULT_DARK, DEFAULT_LIGHT])
+@pytest.mark.parametrize(("role", "least"), [("ok", 4.0), ("warn", 4.0), ("bad", 4.0), ("muted", 3.5), ("key", 4.0)])
+def test_roles_are_legible_on_the_background(tmp_path: Path, theme: str, role: str, least: float) -> None:
+    chosen = load_palette(tmp_path).themes[theme]
+    background = Color.parse(chosen.background or "")
+    assert background.get_contrast_text(1) is not None
+    assert _contrast(Color.parse(chosen.variables[role]), background) >= least
+
+
+def _contrast(one: Color, other: Color) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: Color) -> float:
+    """WCAG 2 relative luminance."""
+    parts = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in color.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_three_colours_make_a_theme(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[colors]\nbackground = "#000"\nforeground = "#fff"\nprimary = "#0af"\n')
+    theme = load_palette(tmp_path).themes["mine"]
+    assert set(theme.variables) >= {"ok", "warn", "bad", "muted", "cursor", "source-8", "match"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("not toml at all [", id="syntax"),
+        pytest.param('[colors]\nbackground = "#000"\n', id="colour-missing"),
+        pytest.param('[colors]\nbackground = "#000"\nforeground = "nocolour"\nprimary = "#0af"\n', id="no-colour"),
+        pytest.param('[colours]\nbackground = "#000"\n', id="unknown-section"),
+    ],
+)
+def test_a_broken_theme_is_reported_and_the_others_still_load(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.toml").write_text(text)
+    palette = load_palette(tmp_path)
+    assert "broken" not in palette.themes
+    assert palette.problems
+    assert palette.problems[0].startswith("theme broken: ")
+    assert DEFAULT_DARK in palette.themes
