@@ -18,11 +18,15 @@ from tui.widgets.dialogs import DeleteDialog, ImagesDialog, ScaleDialog
 if TYPE_CHECKING:
     from tui.screens.base import ClusterScreen
 
+READ_ONLY = "This session is read-only."
 WRITES = frozenset({Action.DELETE, Action.RESTART, Action.SCALE, Action.IMAGE, Action.SHELL})
 
 
 async def act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[Row]) -> None:
     """Errors end in a notice, never further."""
+    if action in WRITES and screen.session.readonly:
+        screen.notify(READ_ONLY, severity="warning")
+        return
     await reported(screen, _act(screen, lens, action, rows))
 
 

@@ -11,6 +11,7 @@ from tui.feeds.objects import ObjectFeed
 from tui.feeds.state import FeedState
 from tui.kinds import containers
 from tui.kinds.lens import Action
+from tui.screens.acting import READ_ONLY
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
 from tui.target import Target, View
@@ -119,7 +120,9 @@ class ContainersScreen(ClusterScreen):
 
     def action_shell(self) -> None:
         row = self.table.current
-        if row is not None:
+        if self.session.readonly:
+            self.notify(READ_ONLY, severity="warning")
+        elif row is not None:
             from tui.screens.shell import open_shell
 
             namespace, pod = self.target.namespace or "", self.target.name

@@ -27,6 +27,8 @@ from tui.widgets.hints import Hint
 from tui.widgets.table import VirtualTable
 from tui.widgets.textview import TextView
 
+WRITES = frozenset({"undo", "pause", "restart", "scale", "image"})
+
 
 class RolloutScreen(ClusterScreen):
     """Above: state and conditions; in the middle: revisions to choose; below: what the chosen one would change."""
@@ -197,6 +199,11 @@ class RolloutScreen(ClusterScreen):
         logs = acting.current_logs(self.target, lens_for(self.target.resource), self._deployment.first)
         if logs is not None:
             self.conductor.open_target(logs)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in WRITES and self.session.readonly:
+            return False
+        return super().check_action(action, parameters)
 
     def _do(self, work: Coroutine[Any, Any, object]) -> None:
         self.run_worker(acting.reported(self, work), group="act", exclusive=True)

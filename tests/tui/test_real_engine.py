@@ -1,0 +1,133 @@
+"""The app on a real engine over HTTPS: tables, watches, drill-down, describe, and a rollout steered by keys."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from apimachinery.client import kubeconfig
+from apimachinery.objects.errors import Forbidden
+from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS
+from tests.engine.conftest import RunningEngine, start_engine, stop_engine
+from tests.tui.driving import screen_text
+from tui.app import PilothouseApp
+from tui.palette import load_palette
+
+DEPLOYMENT: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "nginx", "image": "nginx:1.27"}]},
+        },
+    },
+}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[RunningEngine]:
+    engine, task = await start_engine(tmp_path / "data", controllers=True)
+    yield engine
+    await stop_engine(engine, task)
+
+
+def app(engine: RunningEngine, tmp_path: Path, **options: Any) -> PilothouseApp:
+    return PilothouseApp(kubeconfig.load(engine.kubeconfig), palette=load_palette(tmp_path / "themes"), **options)
+
+
+async def shows(pilot: Pilot[Any], *texts: str) -> str:
+    """Wait until the screen says all of these; fails with the screen otherwise."""
+    for _ in range(150):
+        text = screen_text(pilot)
+        if all(one in text for one in texts):
+            return text
+        await pilot.pause(0.04)
+    raise AssertionError(f"{texts} not on the screen:\n{screen_text(pilot)}")
+
+
+async def test_a_deployment_is_born_browsed_and_rolled_out_by_keys(running: RunningEngine, tmp_path: Path) -> None:
+    async with app(running, tmp_path).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "No pods in default", "● live", "v1.36.")
+        await running.client.create(DEPLOYMENTS, DEPLOYMENT, "default")
+        await shows(pilot, "web-", "Pending", "2 pods")
+        await pilot.press("colon", *"deploy", "enter")
+        await shows(pilot, "web", "0/2")
+        await pilot.press("enter")
+        await shows(pilot, "web ▸ pods", "2 pods")
+        await pilot.press("escape", "S")
+        await shows(pilot, "Scale default/web")
+        await pilot.press("3", "enter")
+        await shows(pilot, "0/3")
+        await pilot.press("i")
+        await shows(pilot, "Set image of web")
+        await pilot.press("backspace", "8", "enter")
+        await shows(pilot, "image: nginx:1.27", "image: nginx:1.28", "Replaces 3 pods")
+        await pilot.press("enter")
+        await shows(pilot, "Set image: deployment/web")
+        await pilot.press("R")
+        await shows(pilot, "new revision 2", "old revision 1", "Waiting for deployment")
+        await pilot.press("G", "U")
+        await shows(pilot, "Undo to revision 1")
+        await pilot.press("enter")
+        await shows(pilot, "new revision 3")
+    deployment = await running.client.get(DEPLOYMENTS, "web", "default")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+    assert deployment["spec"]["replicas"] == 3
+
+
+async def test_objects_are_described_and_shown_as_yaml_and_follow_their_changes(
+    running: RunningEngine, tmp_path: Path
+) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "page"}, "data": {"greeting": "ahoy"}}
+    await running.client.create(CONFIGMAPS, config, "default")
+    async with app(running, tmp_path, resource=CONFIGMAPS).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "page")
+        await pilot.press("slash", *"page", "enter", "d")
+        await shows(pilot, "ConfigMap page", "greeting", "ahoy")
+        await running.client.patch(CONFIGMAPS, "page", {"data": {"greeting": "farewell"}}, "default")
+        await shows(pilot, "farewell")
+        await pilot.press("y")
+        await shows(pilot, "greeting: farewell", "kind: ConfigMap")
+
+
+async def test_any_discovered_kind_is_reached_by_its_short_name(running: RunningEngine, tmp_path: Path) -> None:
+    async with app(running, tmp_path).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "● live")
+        await pilot.press("colon", *"sa", "enter")
+        await shows(pilot, "default", "serviceaccounts")
+        await pilot.press("colon", *"leases all", "enter")
+        await shows(pilot, "all namespaces ▸ leases")
+
+
+async def test_read_only_lets_no_write_through(running: RunningEngine, tmp_path: Path) -> None:
+    await running.client.create(DEPLOYMENTS, DEPLOYMENT, "default")
+    async with app(running, tmp_path, readonly=True, resource=DEPLOYMENTS).run_test(
+        size=(100, 30), notifications=True
+    ) as pilot:
+        await shows(pilot, "web", "read-only")
+        await pilot.press("S")
+        await shows(pilot, "This session is read-only")
+        with pytest.raises(Forbidden, match="this session is read-only: PATCH"):
+            await pilot.app.session.client.patch(DEPLOYMENTS, "web", {"spec": {"replicas": 7}}, "default")
+    assert (await running.client.get(DEPLOYMENTS, "web", "default"))["spec"]["replicas"] == 2
+
+
+async def test_the_app_outlives_the_engine_and_finds_it_again(tmp_path: Path) -> None:
+    engine, task = await start_engine(tmp_path / "data", controllers=False)
+    port = engine.port
+    await engine.client.create(CONFIGMAPS, {"metadata": {"name": "kept"}, "data": {}}, "default")
+    async with app(engine, tmp_path, resource=CONFIGMAPS).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "kept", "● live")
+        await stop_engine(engine, task)
+        await shows(pilot, "kept", "stale")
+        engine, task = await start_engine(tmp_path / "data", controllers=False, port=port)
+        await engine.client.create(CONFIGMAPS, {"metadata": {"name": "after"}, "data": {}}, "default")
+        await pilot.press("ctrl+r")
+        await shows(pilot, "kept", "after", "● live")
+    await stop_engine(engine, task)
