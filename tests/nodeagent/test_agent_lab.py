@@ -313,3 +313,33 @@ async def test_a_change_by_others_to_a_pods_conditions_is_corrected(cluster: Clu
     await cluster.client.patch(PODS, "doubted", doubt, "default", kind="strategic", subresource="status")
     assert not ready(await cluster.client.get(PODS, "doubted", "default"))
     await until(cluster, "doubted", ready, 6)
+
+
+async def test_attach_talks_with_the_main_process(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    await run_pod(cluster, pod_manifest("talker", "cat", container={"stdin": True}))
+    async with engine_session(cluster) as session:
+        url = cluster.agent_url("/attach/default/talker/main?stdin=true&stdout=true&stderr=true")
+        async with session.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket:
+            await socket.send_bytes(b"\x00hello\n")
+            message = await asyncio.wait_for(socket.receive_bytes(), 5)
+    assert message == b"\x01hello\n"
+
+
+async def test_input_ends_with_the_first_attach_where_that_was_asked_for(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    manifest = pod_manifest("once", "cat", container={"stdin": True, "stdinOnce": True}, restartPolicy="Never")
+    await run_pod(cluster, manifest)
+    output, status = b"", None
+    async with engine_session(cluster) as session:
+        url = cluster.agent_url("/attach/default/once/main?stdin=true&stdout=true&stderr=true")
+        async with session.ws_connect(url, protocols=["v5.channel.k8s.io"]) as socket:
+            await socket.send_bytes(b"\x00all of it\n")
+            await socket.send_bytes(b"\xff\x00")
+            async for message in socket:
+                if message.data[0] == 3:
+                    status = json.loads(message.data[1:])["status"]
+                else:
+                    output += message.data[1:]
+    assert (output, status) == (b"all of it\n", "Success")
+    await until(cluster, "once", lambda p: p["status"]["phase"] == "Succeeded")
