@@ -1,0 +1,72 @@
+"""Verbs that delete: one object, or all that a selection chooses."""
+
+from __future__ import annotations
+
+from apimachinery.objects.errors import NotFound
+from engine.apiserver import admission, deletion, options, reading, stored, wire
+from engine.apiserver.answers import success
+from engine.apiserver.call import Call
+from engine.apiserver.deletion import DeleteRequest
+from engine.apiserver.notes import value_of
+from engine.apiserver.request import Answer, json_response
+from engine.apiserver.selection import selection_of
+from engine.apiserver.versions import page_of
+from engine.store.errors import KeyMissing, RevisionMismatch
+from engine.store.protocol import Record, Store
+
+
+class Removing:
+    """The verbs that delete from one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def delete(self, call: Call) -> Answer:
+        request = options.delete_request(call.request)
+        admission.check_delete(call.kind, call.route.name)
+        record, gone = await self._remove(call, call.key, call.route.name, request)
+        if not gone or call.kind.returns_deleted:
+            return reading.one(call.kind, record, call.form, call.now)
+        metadata = stored.read(call.kind, record)["metadata"]
+        details = {"name": metadata["name"], "kind": call.kind.plural, "uid": metadata.get("uid", "")}
+        if call.kind.group:
+            details["group"] = call.kind.group
+        return json_response(success(details))
+
+    async def delete_collection(self, call: Call) -> Answer:
+        request = options.delete_request(call.request)
+        selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
+        page = page_of(call.request.query)
+        chosen = selection.filter(call.kind, self._store.list(selection.prefix(call.kind)).records)
+        removed: list[Record] = []
+        for record in chosen[: page.limit or None]:
+            name = record.key.rpartition("/")[2]
+            try:
+                removed.append((await self._remove(call, record.key, name, request))[0])
+            except NotFound:
+                continue
+        metadata = b'{"resourceVersion":"%d"}' % self._store.revision
+        values = [value_of(call.kind, record) for record in removed]
+        return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values, call.form)
+
+    async def _remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
+        """The object as it is after the deletion took effect, and whether it is gone."""
+        kind, context = call.kind, call.context
+        while True:
+            record = self._store.latest(key)
+            if record is None:
+                raise NotFound.of(kind.plural, name, group=kind.group)
+            obj = stored.read(kind, record)
+            deletion.check_preconditions(kind, obj, request, record.revision)
+            outcome = deletion.mark(kind, obj, request, context)
+            if outcome == "unchanged" or request.dry_run:
+                return record, outcome == "gone"
+            try:
+                if outcome == "marked":
+                    return await self._store.update(key, stored.value(kind, obj), record.revision), False
+                revision = await self._store.delete(key, record.revision)
+            except (RevisionMismatch, KeyMissing):
+                continue
+            kind.after_delete(obj, context)
+            context.committed()
+            return Record(key, wire.with_revision(stored.value(kind, obj), revision), revision), True

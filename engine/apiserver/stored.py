@@ -1,0 +1,52 @@
+"""Between the store's bytes and whole objects, for those who change them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from apimachinery.objects.errors import InternalError, NotFound
+from engine.apiserver import wire
+from engine.apiserver.call import Call
+from engine.apiserver.registry import catalog
+from engine.apiserver.registry.kind import Kind
+from engine.store.protocol import Record, Store
+
+Json = dict[str, Any]
+
+
+def existing(store: Store, call: Call) -> Json:
+    """The object that a request names, as it is now. Raises NotFound."""
+    record = store.get(call.key)
+    if record is None:
+        raise NotFound.of(call.kind.plural, call.route.name, group=call.kind.group)
+    return read(call.kind, record)
+
+
+def lookup(store: Store, group: str, plural: str, namespace: str, name: str) -> Json | None:
+    """Any object, for rules that look at others (see registry.kind.Context)."""
+    kind = catalog.by_group_resource(group, plural)
+    record = store.latest(kind.key(namespace, name)) if kind is not None else None
+    return read(kind, record) if kind is not None and record is not None else None
+
+
+def read(kind: Kind, record: Record) -> Json:
+    """A record as a whole object of `kind`; the caller owns it."""
+    obj = wire.decode(record)
+    if kind.stored_as is not None:
+        kind.from_storage(obj)
+        obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
+    return obj
+
+
+def value(kind: Kind, obj: Json) -> bytes:
+    """An object's bytes for the store."""
+    if kind.stored_as is not None:
+        obj = msgspec.json.decode(msgspec.json.encode(obj))
+        kind.to_storage(obj)
+        stored = catalog.by_resource(*kind.stored_as)
+        if stored is None:
+            raise InternalError(f"no kind stores {kind.group_resource}")
+        obj["kind"], obj["apiVersion"] = stored.kind, stored.api_version
+    return wire.encode(obj)

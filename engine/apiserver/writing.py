@@ -1,0 +1,250 @@
+"""Verbs that write: create, update, patch, and the scheduler's binding.
+
+A write: decode and check fields → defaults and admission → strategy and validation → store (compare-and-swap, durable)
+→ answer. Watchers hear of it from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
+from apimachinery.objects.field import invalid
+from engine.apiserver import admission, binding, connect, deletion, reading, stored, wire
+from engine.apiserver.answers import success, warning_headers
+from engine.apiserver.call import Call
+from engine.apiserver.registry import strategy
+from engine.apiserver.registry.kind import Subresource
+from engine.apiserver.registry.metadata import generate_name
+from engine.apiserver.request import Answer, Response, json_response
+from engine.apiserver.schema import decode as schema
+from engine.apiserver.schema import patching
+from engine.store.errors import KeyExists, KeyMissing, RevisionMismatch
+from engine.store.protocol import Record, Store
+
+Json = dict[str, Any]
+Revise = Callable[[Json], Json]
+
+# How often a generated name may collide before we say so.
+_NAME_ATTEMPTS = 8
+
+
+class Writing:
+    """The verbs that write to one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create(self, call: Call) -> Answer:
+        if call.route.subresource in connect.STREAMS:
+            return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
+        if call.route.subresource == "binding":
+            return await self._bind(call)
+        if call.subresource is not None:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        obj = self._decoded(call)
+        record = await self._store_new(call, obj)
+        return self._written(call, record, 201)
+
+    async def update(self, call: Call) -> Answer:
+        sub = call.subresource
+
+        def put(old: Json) -> Json:
+            sent = self._decoded(call)
+            name = sent.get("metadata", {}).get("name", "")
+            if name != call.route.name:
+                if not name:
+                    raise BadRequest("name must be provided")
+                raise BadRequest(
+                    f"the name of the object ({name}) does not match the name on the URL ({call.route.name})"
+                )
+            if sub is not None and sub.absorb is not None:
+                return _absorbed(sub, old, sent)
+            self._check_unconditional(call, sent)
+            return sent
+
+        if sub is None and call.kind.allow_create_on_update and self._store.latest(call.key) is None:
+            return self._written(call, await self._store_new(call, self._decoded(call)), 201)
+        return self._written(call, await self._store_changed(call, put), 200)
+
+    async def patch(self, call: Call) -> Answer:
+        kind_of_patch = patching.patch_kind(call.request.header("content-type"))
+        sub = call.subresource
+
+        def patched(old: Json) -> Json:
+            if sub is not None and sub.project is not None and sub.absorb is not None:
+                return _absorbed(sub, old, self._patched(call, kind_of_patch, sub.project(old)))
+            return self._patched(call, kind_of_patch, old)
+
+        if kind_of_patch == "apply" and sub is None and self._store.latest(call.key) is None:
+            created = self._decoded(call, "application/yaml")
+            created.setdefault("metadata", {}).setdefault("name", call.route.name)
+            return self._written(call, await self._store_new(call, created), 201)
+        return self._written(call, await self._store_changed(call, patched), 200)
+
+    async def _bind(self, call: Call) -> Answer:
+        sent = self._decoded(call)
+        binding.check(sent)
+        while True:
+            record = self._store.latest(call.key)
+            if record is None:
+                raise NotFound.of(call.kind.plural, call.route.name)
+            value = stored.value(call.kind, binding.bind(stored.read(call.kind, record), sent, call.context))
+            try:
+                if not call.context.dry_run:
+                    await self._store.update(call.key, value, record.revision)
+            except (RevisionMismatch, KeyMissing):
+                continue
+            return json_response(success(None, 201), 201, warning_headers(call.context.warnings))
+
+    # The steps.
+
+    def _decoded(self, call: Call, content_type: str = "") -> Json:
+        obj, warnings = schema.decode(
+            call.request.body,
+            call.type_meta,
+            validation=call.validation,
+            content_type=content_type or call.request.header("content-type") or "application/json",
+        )
+        call.context.warnings[:] = warnings
+        return obj
+
+    def _patched(self, call: Call, kind_of_patch: patching.PatchKind, old: Json) -> Json:
+        if kind_of_patch == "apply":
+            # Fields that the applier stops sending stay: ownership of fields is not recorded yet.
+            sent = self._decoded(call, "application/yaml")
+            sent.get("metadata", {}).pop("resourceVersion", None)
+            new = patching.apply_patch("strategic", old, msgspec.json.encode(sent), call.type_meta)
+        else:
+            new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
+        decoded, warnings = schema.decode_patched(new, call.type_meta, validation=call.validation)
+        call.context.warnings[:] = warnings
+        return decoded
+
+    async def _store_new(self, call: Call, obj: Json) -> Record:
+        kind, context, namespace = call.kind, call.context, call.route.namespace
+        if obj.get("metadata", {}).get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)
+        metadata: Json = obj["metadata"]
+        admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
+        admission.check_node(call.request.user, kind, call.route, metadata.get("name", ""), context)
+        try:
+            strategy.prepare_create(kind, obj, context)
+            record = await self._insert_named(call, obj)
+        except BaseException:
+            context.rolled_back()
+            raise
+        if context.dry_run:
+            context.rolled_back()
+        else:
+            context.committed()
+        return record
+
+    async def _insert_named(self, call: Call, obj: Json) -> Record:
+        """Insert; under another generated name when the first is taken. Raises AlreadyExists."""
+        metadata: Json = obj["metadata"]
+        attempts = _NAME_ATTEMPTS if metadata.get("generateName") else 1
+        while True:
+            try:
+                return await self._insert(call, obj)
+            except KeyExists:
+                attempts -= 1
+                if not attempts:
+                    raise AlreadyExists.of(call.kind.plural, metadata["name"], group=call.kind.group) from None
+                metadata["name"] = generate_name(metadata["generateName"])
+
+    async def _insert(self, call: Call, obj: Json) -> Record:
+        key = call.kind.key(call.route.namespace, obj["metadata"]["name"])
+        value = stored.value(call.kind, obj)
+        if not call.context.dry_run:
+            return await self._store.create(key, value)
+        if self._store.latest(key) is not None:
+            raise KeyExists(key)
+        return Record(key, value, 0)
+
+    async def _store_changed(self, call: Call, revise: Revise, key: str = "") -> Record:
+        """Read, revise, check, compare and swap; again when somebody else was faster and the client did not mind."""
+        kind, context = call.kind, call.context
+        key = key or call.key
+        while True:
+            record = self._store.latest(key)
+            if record is None:
+                raise NotFound.of(kind.plural, call.route.name, group=kind.group)
+            old = stored.read(kind, record)
+            new = revise(stored.read(kind, record))
+            named_revision = self._check_identity(call, new, old, record)
+            for obj in (new, old):
+                obj["metadata"].pop("resourceVersion", None)
+            try:
+                self._prepare_change(call, new, old)
+                changed = await self._swap(call, record, new, old)
+            except (RevisionMismatch, KeyMissing):
+                context.rolled_back()
+                if named_revision:
+                    raise Conflict.modified(kind.plural, call.route.name, group=kind.group) from None
+                continue
+            except BaseException:
+                context.rolled_back()
+                raise
+            if context.dry_run:
+                context.rolled_back()
+            else:
+                context.committed()
+            return changed
+
+    def _prepare_change(self, call: Call, new: Json, old: Json) -> None:
+        kind, sub, context = call.kind, call.subresource, call.context
+        if sub is not None and sub.absorb is None:
+            strategy.prepare_subresource(kind, sub, new, old, context)
+            return
+        strategy.admit_update(kind, new, old, call.route.namespace if kind.namespaced else None, context)
+        strategy.prepare_update(kind, new, old, context)
+
+    async def _swap(self, call: Call, record: Record, new: Json, old: Json) -> Record:
+        kind = call.kind
+        if call.context.dry_run:
+            return Record(record.key, wire.with_revision(stored.value(kind, new), record.revision), record.revision)
+        if deletion.finished(kind, new):
+            revision = await self._store.delete(record.key, record.revision)
+            kind.after_delete(new, call.context)
+            return Record(record.key, wire.with_revision(stored.value(kind, new), revision), revision)
+        if new == old and self._store.get(record.key) is record:
+            return record
+        return await self._store.update(record.key, stored.value(kind, new), record.revision)
+
+    def _check_identity(self, call: Call, new: Json, old: Json, record: Record) -> bool:
+        """Whether the client named the revision it builds on. Raises Conflict when that is not the current one."""
+        kind, metadata = call.kind, new.setdefault("metadata", {})
+        uid, current_uid = metadata.get("uid"), old["metadata"].get("uid")
+        if uid and uid != current_uid:
+            detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {current_uid}"
+            raise Conflict.of(kind.plural, call.route.name, detail, group=kind.group)
+        version = metadata.get("resourceVersion")
+        if version and version != str(record.revision):
+            raise Conflict.modified(kind.plural, call.route.name, group=kind.group)
+        return bool(version) and call.route.verb == "update"
+
+    def _check_unconditional(self, call: Call, sent: Json) -> None:
+        if sent.get("metadata", {}).get("resourceVersion") or call.kind.allow_unconditional_update:
+            return
+        error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise Invalid.of(call.kind.kind, call.kind.group, call.route.name, [error])
+
+    def _written(self, call: Call, record: Record, status: int) -> Response:
+        sub = call.subresource
+        headers = warning_headers(call.context.warnings)
+        if sub is not None and sub.project is not None:
+            return json_response(sub.project(stored.read(call.kind, record)), status, headers)
+        response = reading.one(call.kind, record, call.form, call.now, status)
+        response.headers = headers
+        return response
+
+
+def _absorbed(sub: Subresource, old: Json, view: Json) -> Json:
+    if sub.absorb is not None:
+        sub.absorb(old, view)
+    return old
