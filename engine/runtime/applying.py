@@ -86,7 +86,6 @@ class Applier:
             now, creations = creations[:batch], creations[batch:]
             succeeded = await asyncio.gather(*(self._write(creation, outcome) for creation in now))
             if not all(succeeded):
-                outcome.again = True
                 return
             batch = min(batch * 2, AT_ONCE)
 

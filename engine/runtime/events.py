@@ -19,7 +19,9 @@ from engine.controllers.actions import About, Json, Note
 
 log = structlog.get_logger(__name__)
 
-WAITING = 1000
+WAITING = 4096
+AT_ONCE = 32
+"""Events written together: they share the store's commit."""
 REMEMBERED = 4096
 BURST = 25.0
 REFILL_SECONDS = 300.0
@@ -49,6 +51,7 @@ class Recorder:
         self._seen: OrderedDict[_Sameness, _Seen] = OrderedDict()
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
         self._written = 0
+        self._dropped = 0
 
     def record(self, component: str, note: Note) -> None:
         if not self._allowed(component, note.about):
@@ -56,11 +59,24 @@ class Recorder:
         try:
             self._queue.put_nowait((component, note))
         except asyncio.QueueFull:
-            log.warning("event dropped", reason=note.reason, object=note.about.name)
+            self._dropped += 1
 
     async def run(self) -> None:
         while True:
-            component, note = await self._queue.get()
+            batch = [await self._queue.get()]
+            while len(batch) < AT_ONCE and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            repeated: dict[_Sameness, list[tuple[str, Note]]] = {}
+            for component, note in batch:
+                repeated.setdefault(_sameness(component, note), []).append((component, note))
+            await asyncio.gather(*(self._write_all(equal) for equal in repeated.values()))
+            if self._dropped and self._queue.empty():
+                log.warning("events dropped: more came than could be written", count=self._dropped)
+                self._dropped = 0
+
+    async def _write_all(self, equal: list[tuple[str, Note]]) -> None:
+        """Equal events one after the other: each counts on the one before."""
+        for component, note in equal:
             try:
                 await self._write(component, note)
             except StatusError as error:
@@ -69,7 +85,7 @@ class Recorder:
                 log.info("event lost", reason=note.reason, object=note.about.name, error=str(error))
 
     async def _write(self, component: str, note: Note) -> None:
-        same = (component, note.about.uid or note.about.name, note.type, note.reason, note.message)
+        same = _sameness(component, note)
         seen = self._seen.get(same)
         namespace = note.about.namespace or "default"
         now = self._clock.now()
@@ -104,6 +120,10 @@ class Recorder:
             return False
         bucket.tokens -= 1
         return True
+
+
+def _sameness(component: str, note: Note) -> _Sameness:
+    return component, note.about.uid or note.about.name, note.type, note.reason, note.message
 
 
 def event(component: str, note: Note, name: str, moment: str) -> Json:
