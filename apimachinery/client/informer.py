@@ -29,7 +29,7 @@ class Informer(Generic[V]):
 
     `indexers` name functions from an object to the values under which `by_index` finds it. Handlers given to
     `on_change` are called with (old, new), in order, after the cache holds the change: old is None for a new object,
-    new is None for one that is gone.
+    new is None for one that is gone. `refine` may put an equal, smaller object in the place of one just received.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Informer(Generic[V]):
         label_selector: str = "",
         field_selector: str = "",
         indexers: Mapping[str, Callable[[V], Iterable[str]]] | None = None,
+        refine: Callable[[V], V] | None = None,
     ) -> None:
         self.resource = resource
         self.synced = asyncio.Event()
@@ -54,6 +55,7 @@ class Informer(Generic[V]):
         self._objects: dict[str, V] = {}
         self._indexers = dict(indexers or {})
         self._indexes: dict[str, dict[str, dict[str, V]]] = {name: defaultdict(dict) for name in self._indexers}
+        self._refine = refine
         self._handlers: list[Handler[V]] = []
         self.connected = False
 
@@ -113,7 +115,8 @@ class Informer(Generic[V]):
                 limit=PAGE,
                 continue_=continue_,
             )
-            listed |= {key(obj): obj for obj in page.items}
+            items = map(self._refine, page.items) if self._refine is not None else page.items
+            listed |= {key(obj): obj for obj in items}
             continue_, version = page.continue_, page.resource_version
             if not continue_:
                 break
@@ -138,7 +141,7 @@ class Informer(Generic[V]):
             field_selector=self._field_selector,
             timeout_seconds=WATCH_SECONDS,
         ):
-            obj = event.object
+            obj = event.object if self._refine is None else self._refine(event.object)
             if event.type == "DELETED":
                 self._change(key(obj), None, obj)
             elif event.type != "BOOKMARK":

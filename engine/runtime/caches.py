@@ -14,6 +14,7 @@ from apimachinery.objects.errors import NotFound
 from apimachinery.objects.meta import Object
 from apimachinery.objects.resources import Resource
 from engine.controllers.controller import Source
+from engine.runtime.sharing import Pool
 
 T = TypeVar("T", bound=Object)
 Change = Callable[[Any, Any], None]
@@ -30,6 +31,7 @@ class Caches:
         self._scope = scope
         self._informers: dict[Resource, Informer[Any]] = {}
         self._seen: dict[Resource, int] = {}
+        self._pool = Pool()
         self._resources: tuple[Resource, ...] = ()
         self._discovery = asyncio.Event()
 
@@ -99,7 +101,9 @@ class Caches:
 
     def _start(self, source: Source[Any]) -> Informer[Any]:
         indexers = {BY_NAMESPACE: _namespace, **source.indexers}
-        informer = Informer(self._client, source.resource, view=source.view, indexers=indexers)
+        informer = Informer(
+            self._client, source.resource, view=source.view, indexers=indexers, refine=self._pool.shared
+        )
         self._informers[source.resource] = informer
         # First of all handlers: when the others run, what they wait for counts as seen.
         informer.on_change(partial(self._note, source.resource))

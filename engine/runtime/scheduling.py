@@ -17,6 +17,7 @@ from apimachinery.objects.errors import Conflict, NotFound, StatusError
 from apimachinery.objects.meta import format_time, key
 from engine.controllers.actions import About, Json, Note
 from engine.runtime.events import Recorder
+from engine.runtime.sharing import Pool
 from engine.scheduler.placing import Placement, Unplaceable, place
 from engine.scheduler.shape import Shape, shape_key, shape_of
 from engine.scheduler.snapshot import Snapshot
@@ -68,7 +69,7 @@ class Scheduling:
         self._unplaced: dict[str, tuple[int, float]] = {}
         """Attempts and time of the last, for pods that fitted nowhere."""
         self._queue: WorkQueue[str] = WorkQueue(base_delay=0.1, max_delay=10.0)
-        self._pods = Informer(client, PODS, view=Pod)
+        self._pods = Informer(client, PODS, view=Pod, refine=Pool().shared)
         self._nodes = Informer(client, NODES, view=Node)
         self._pods.on_change(self._pod_changed)
         self._nodes.on_change(self._node_changed)

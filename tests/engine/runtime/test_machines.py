@@ -1,17 +1,27 @@
 """Machines that fall silent, return, and are taken away, on a real API."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
+
+import pytest
 
 from apimachinery.objects.resources import DEPLOYMENTS, NODES, PODS, SERVICES
 from tests.engine.conftest import RunningEngine
-from tests.engine.runtime.cluster import Cluster, deployment, eventually, running, service
+from tests.engine.runtime.cluster import QUICK, Cluster, deployment, eventually, running, service
 
 Json = dict[str, Any]
 IMPATIENT = [
     {"key": f"node.kubernetes.io/{why}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1}
     for why in ("unreachable", "not-ready")
 ]
+
+
+@pytest.fixture
+async def cluster(engine: RunningEngine) -> AsyncIterator[Cluster]:
+    """Machines count as unreachable after a second."""
+    async with running(engine.api, config=QUICK) as up:
+        yield up
 
 
 def condition(node: Json, kind: str) -> Json:

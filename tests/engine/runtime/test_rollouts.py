@@ -103,19 +103,23 @@ async def _addresses(cluster: Cluster, count: int) -> bool:
 async def test_recreation_never_runs_old_and_new_side_by_side(cluster: Cluster) -> None:
     await cluster.client.create(DEPLOYMENTS, deployment(strategy={"type": "Recreate"}))
     await cluster.rolled_out()
+    running = {p["metadata"]["uid"]: "nginx:1" for p in await cluster.items(PODS)}
     images: set[frozenset[str]] = set()
 
-    async def sample() -> None:
-        while True:
-            pods = await cluster.items(PODS)
-            images.add(frozenset(p["spec"]["containers"][0]["image"] for p in pods))
-            await asyncio.sleep(0)
+    async def follow(revision: str) -> None:
+        async for event in cluster.client.watch(PODS, resource_version=revision):
+            uid = event.object["metadata"]["uid"]
+            if event.type == "DELETED":
+                running.pop(uid)
+            elif event.type == "ADDED":
+                running[uid] = event.object["spec"]["containers"][0]["image"]
+            images.add(frozenset(running.values()))
 
-    task = cluster.scope.spawn("sample", sample())
+    task = cluster.scope.spawn("follow", follow((await cluster.client.list(PODS)).resource_version))
     await cluster.set_image("nginx:2")
     await cluster.rolled_out()
     task.cancel()
-    assert frozenset(["nginx:1", "nginx:2"]) not in images
+    assert images == {frozenset(["nginx:1"]), frozenset(), frozenset(["nginx:2"])}
 
 
 async def test_history_beyond_the_limit_is_removed(cluster: Cluster) -> None:
