@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
 from engine.apiserver.registry.apps.replicaset import REPLICA_SET
+from engine.apiserver.registry.certificates.signingrequest import CERTIFICATE_SIGNING_REQUEST
 from engine.apiserver.registry.coordination.lease import LEASE
 from engine.apiserver.registry.core.configmap import CONFIG_MAP
 from engine.apiserver.registry.core.event import EVENT
@@ -16,6 +17,8 @@ from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
 from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
 from engine.apiserver.registry.events.event import EVENTS_EVENT
 from engine.apiserver.registry.kind import Kind
+from engine.apiserver.registry.rbac.binding import CLUSTER_ROLE_BINDING, ROLE_BINDING
+from engine.apiserver.registry.rbac.role import CLUSTER_ROLE, ROLE
 
 KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
@@ -29,6 +32,11 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     EVENTS_EVENT,
+    CERTIFICATE_SIGNING_REQUEST,
+    CLUSTER_ROLE_BINDING,
+    CLUSTER_ROLE,
+    ROLE_BINDING,
+    ROLE,
     LEASE,
     ENDPOINT_SLICE,
 )

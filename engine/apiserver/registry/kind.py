@@ -11,7 +11,7 @@ The pipe's order, which the hooks below rely on (upstream's rest.BeforeCreate an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -59,6 +59,8 @@ class Context:
     now: datetime
     user: str = ""
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     dry_run: bool = False
     lookup: Callable[[str, str, str, str], Json | None] = nothing_found
     service_ips: Allocator | None = None

@@ -7,6 +7,13 @@ from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.kind import Json
 
 
+def errors_of(selector: Json | None, path: str) -> list[FieldError]:
+    """What is wrong with a selector; none at all is fine."""
+    errors: list[FieldError] = []
+    append_selector_errors(errors, selector, path)
+    return errors
+
+
 def append_selector_errors(errors: list[FieldError], selector: Json | None, path: str) -> None:
     """Judge a selector; none at all is fine."""
     if not selector:

@@ -73,7 +73,7 @@ def test_every_kinds_cells_and_fields_can_be_read_from_an_object_that_says_nothi
 
 @every_kind
 def test_every_kind_refuses_a_name_that_is_none(kind: Kind) -> None:
-    assert 'metadata.name: Invalid value: "Not A Name"' in refusal(kind, {"metadata": {"name": "Not A Name"}})
+    assert 'metadata.name: Invalid value: "Not A/Name"' in refusal(kind, {"metadata": {"name": "Not A/Name"}})
 
 
 def test_no_two_kinds_share_a_storage_prefix_but_by_intent() -> None:
