@@ -80,7 +80,7 @@ class Kubelets:
             for name in self.names:
                 if name not in self.cut:
                     await self._renew(name)
-                    await self._object(name)
+                    await self._answer(name)
             await asyncio.sleep(0.15)
 
     async def _renew(self, name: str) -> None:
@@ -96,13 +96,13 @@ class Kubelets:
             }
             await self.client.create(LEASES, lease)
 
-    async def _object(self, name: str) -> None:
+    async def _answer(self, name: str) -> None:
         """As an agent does: who was given up for lost says that it is there."""
         try:
             node = await self.client.get(NODES, name)
         except NotFound:
             return
-        conditions = node["status"].get("conditions") or ()
+        conditions = node.get("status", {}).get("conditions") or ()
         if any(c["type"] == "Ready" and c["status"] == "Unknown" for c in conditions):
             await self.heal(name)
 
