@@ -40,8 +40,21 @@ class Container(msgspec.Struct, frozen=True, rename="camel"):
     restart_policy: str = ""
 
 
+class RequiredNodes(msgspec.Struct, frozen=True, rename="camel"):
+    node_selector_terms: tuple[dict[str, Any], ...] = ()
+
+
+class NodeAffinity(msgspec.Struct, frozen=True, rename="camel"):
+    required: RequiredNodes | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class Affinity(msgspec.Struct, frozen=True, rename="camel"):
+    node_affinity: NodeAffinity | None = None
+
+
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     node_name: str = ""
+    affinity: Affinity | None = None
     hostname: str = ""
     subdomain: str = ""
     containers: tuple[Container, ...] = ()
@@ -53,8 +66,19 @@ class PodIP(msgspec.Struct, frozen=True, rename="camel"):
     ip: str = ""
 
 
+class Terminated(msgspec.Struct, frozen=True, rename="camel"):
+    exit_code: int = 0
+    finished_at: str | None = None
+
+
+class ContainerState(msgspec.Struct, frozen=True, rename="camel"):
+    terminated: Terminated | None = None
+
+
 class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
     restart_count: int = 0
+    state: ContainerState = ContainerState()
 
 
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,6 +87,7 @@ class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     pod_ip: str = msgspec.field(default="", name="podIP")
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True):

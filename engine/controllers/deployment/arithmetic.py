@@ -4,15 +4,8 @@ import math
 from collections.abc import Iterable
 
 from engine.controllers.deployment.views import Deployment
+from engine.controllers.shares import scaled
 from engine.controllers.views import ReplicaSet
-
-
-def scaled(value: int | str, total: int, *, round_up: bool) -> int:
-    """An absolute number, or a percentage of `total`."""
-    if isinstance(value, int):
-        return value
-    product = int(value.removesuffix("%")) * total
-    return -(-product // 100) if round_up else product // 100
 
 
 def fenceposts(max_surge: int | str, max_unavailable: int | str, replicas: int) -> tuple[int, int]:

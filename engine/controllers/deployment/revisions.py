@@ -14,6 +14,7 @@ from engine.controllers.actions import Json
 from engine.controllers.deployment.arithmetic import max_surge
 from engine.controllers.deployment.views import Deployment
 from engine.controllers.ownership import owner_reference
+from engine.controllers.templatehash import digest
 from engine.controllers.views import ReplicaSet
 
 HASH_LABEL = "pod-template-hash"
@@ -31,8 +32,6 @@ _NOT_COPIED = frozenset(
         "deprecated.deployment.rollback.to",
     ]
 )
-_SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels and no look-alikes, so that no hash reads as a word."""
 _HISTORY_CHARACTERS = 2000
 
 
@@ -51,12 +50,8 @@ def same_template(left: msgspec.Raw, right: msgspec.Raw) -> bool:
 
 
 def template_hash(template: msgspec.Raw, collisions: int | None) -> str:
-    """A name for the template: FNV-1a of its sorted JSON, in letters that are safe in names."""
-    value = 0x811C9DC5
-    text = msgspec.json.encode(_without_hash(_decode(template)), order="sorted")
-    for byte in text + (str(collisions).encode() if collisions else b""):
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return "".join(_SAFE_LETTERS[ord(digit) % len(_SAFE_LETTERS)] for digit in str(value))
+    """A name for the template."""
+    return digest(_without_hash(_decode(template)), collisions)
 
 
 def revision_of(obj: Object) -> int:

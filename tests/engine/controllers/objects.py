@@ -39,7 +39,8 @@ def raw(document: Any) -> msgspec.Raw:
 
 
 def owned_by(kind: str, uid: str, name: str = "", *, block: bool = True) -> OwnerReference:
-    group = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1"}.get(kind, "v1")
+    groups = {"apps/v1": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"), "batch/v1": ("CronJob", "Job")}
+    group = next((group for group, kinds in groups.items() if kind in kinds), "v1")
     return OwnerReference(
         api_version=group, kind=kind, name=name or uid, uid=uid, controller=True, block_owner_deletion=block
     )
@@ -179,10 +180,13 @@ def node(
     pod_cidr: str = "",
     age: float = 60,
     conditions: tuple[NodeCondition, ...] = (),
+    labels: dict[str, str] | None = None,
 ) -> Node:
     readiness = () if ready is None else (NodeCondition(type="Ready", status=ready, reason="KubeletReady"),)
     return Node(
-        metadata=ObjectMeta(name=name, uid=f"uid-{name}", resource_version="3", creation_timestamp=ago(age)),
+        metadata=ObjectMeta(
+            name=name, uid=f"uid-{name}", resource_version="3", creation_timestamp=ago(age), labels=labels or {}
+        ),
         spec=NodeSpec(
             taints=taints,
             unschedulable=unschedulable,

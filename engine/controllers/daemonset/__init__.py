@@ -1,0 +1,1 @@
+"""DaemonSets: one pod on every machine that takes it. Pure, but for `controller`, which reads the caches."""
