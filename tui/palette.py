@@ -18,7 +18,7 @@ _FALLBACK_SOURCES = ("primary", "accent", "ok", "warn", "heading", "bad", "foreg
 
 
 class ThemeFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A theme file. Only `background`, `foreground` and `primary` are needed; README of the folder lists the rest."""
+    """A theme file; README.md of the themes folder explains it. Three colours are needed, the rest can be derived."""
 
     colors: dict[str, str]
     title: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 from apimachinery.client import kubeconfig
 from tui.app import PilothouseApp
 from tui.screens.browse import BrowseScreen
+from tui.target import Target
 
 
 class Counting:
@@ -31,6 +32,22 @@ class Counting:
         return answer
 
 
+class CountingScreen(BrowseScreen):
+    """Counts the watch events that reach the table's feed."""
+
+    changes = 0
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        event = self.feed.event
+
+        def counted(line: bytes) -> str:
+            self.changes += 1
+            return event(line)
+
+        self.feed.event = counted  # type: ignore[method-assign]
+
+
 class ProbeApp(PilothouseApp):
     def __init__(self, access: kubeconfig.ClusterAccess, notes: str) -> None:
         self.counting = Counting(access.transport())
@@ -41,9 +58,12 @@ class ProbeApp(PilothouseApp):
         self.cursor_at = 0
         self.filter_was = ""
 
+    def _root(self, target: Target) -> None:
+        self.push_screen(CountingScreen(target))
+
     def _display(self, screen: Any, renderable: Any) -> None:
         super()._display(screen, renderable)
-        if not isinstance(screen, BrowseScreen) or not screen.is_mounted:
+        if not isinstance(screen, CountingScreen) or not screen.is_mounted:
             return
         table = screen.table
         if table.cursor_index > self.cursor_at:
@@ -59,6 +79,7 @@ class ProbeApp(PilothouseApp):
             "cursor": self.moves,
             "filters": self.filters,
             "bytes": self.counting.bytes,
+            "changes": screen.changes,
         }
         self.notes.write(json.dumps(note) + "\n")
 

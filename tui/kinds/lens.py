@@ -64,5 +64,7 @@ class Lens:
     drill_object: ObjectDrill | None = None
     enter_word: str = "describe"
     sort: tuple[str, bool] | None = None
+    preferred: frozenset[str] = frozenset()
+    """Columns of the wide view to show first where there is room for some."""
     pod_selector: ObjectDrill | None = None
     """For kinds that stand for pods: the pods of an object (logs of all of them)."""

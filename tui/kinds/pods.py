@@ -96,4 +96,5 @@ LENS = Lens(
     actions=ANY_OBJECT | {Action.LOGS, Action.PREVIOUS, Action.SHELL},
     drill=drill,
     enter_word="containers",
+    preferred=frozenset({"Node"}),
 )

@@ -41,7 +41,7 @@ class BrowseScreen(ClusterScreen):
 
     def body(self) -> Sequence[Widget]:
         self.lens = lens_for(self.session.aliases.refined(self.target.resource))
-        self.table = VirtualTable(now=self.session.now, tone=self.lens.tone)
+        self.table = VirtualTable(now=self.session.now, tone=self.lens.tone, preferred=self.lens.preferred)
         return [self.table]
 
     def main_widget(self) -> Widget:

@@ -1,6 +1,6 @@
 """How the columns of a table share the width of the screen. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 GAP = 2
@@ -17,20 +17,26 @@ class Placed:
     width: int
 
 
-def choose(priorities: Sequence[int], widths: Sequence[int], available: int, *, wide: bool) -> list[tuple[int, int]]:
+def choose(
+    priorities: Sequence[int],
+    widths: Sequence[int],
+    available: int,
+    *,
+    wide: bool,
+    preferred: Sequence[int] = (),
+    quiet: Container[int] = (),
+) -> list[tuple[int, int]]:
     """(index, width) of the columns to show: all of priority 0, and of the others those there is room for.
 
-    `wide` shows every one, room or not.
+    `preferred` ones get the room first, `quiet` ones none. `wide` shows every column, room or not.
     """
-    room = available - sum(width + GAP for width, priority in zip(widths, priorities, strict=True) if priority == 0)
-    chosen: list[tuple[int, int]] = []
-    for index, (width, priority) in enumerate(zip(widths, priorities, strict=True)):
-        if priority > 0 and not wide:
-            if width > room:
-                continue
-            room -= width + GAP
-        chosen.append((index, width))
-    return chosen
+    chosen = {index for index, priority in enumerate(priorities) if priority == 0 or wide}
+    room = available - sum(widths[index] + GAP for index in chosen)
+    for index in (*preferred, *range(len(widths))):
+        if index not in chosen and index not in quiet and widths[index] <= room:
+            chosen.add(index)
+            room -= widths[index] + GAP
+    return [(index, widths[index]) for index in sorted(chosen)]
 
 
 def place(wanted: Sequence[tuple[int, int]], available: int, *, gap: int = GAP) -> list[Placed]:

@@ -80,8 +80,12 @@ class VirtualTable(ScrollView, can_focus=True):
     class Rearranged(Message):
         """Sorting, marks, filter or width class changed: what is said about the table has to be said anew."""
 
-    def __init__(self, *, now: Callable[[], float], tone: CellTone = _plain) -> None:
+    def __init__(
+        self, *, now: Callable[[], float], tone: CellTone = _plain, preferred: frozenset[str] = frozenset()
+    ) -> None:
+        """`preferred` names columns of the wide view that come first where there is room for some."""
         super().__init__()
+        self._preferred = preferred
         self.model = TableModel(now)
         self.marked: set[str] = set()
         self.wide = False
@@ -399,7 +403,11 @@ class VirtualTable(ScrollView, can_focus=True):
         columns = self.model.columns
         widths = [max(self.model.width(index), cell_len(column.name) + 1) for index, column in enumerate(columns)]
         available = self.size.width - GUTTER - 1
-        wanted = choose([column.priority for column in columns], widths, available, wide=self.wide)
+        preferred = [index for index, column in enumerate(columns) if column.name in self._preferred]
+        priorities = [column.priority for column in columns]
+        # A column of the wide view that says nothing takes no room from one that does.
+        quiet = frozenset(index for index in range(len(columns)) if not self.model.tells(index))
+        wanted = choose(priorities, widths, available, wide=self.wide, preferred=preferred, quiet=quiet)
         placed = place(wanted, available)
         size = Size(max(total_width(placed) + GUTTER, 1), len(self.model) + 1)
         if placed == self._placed and size == self.virtual_size:

@@ -21,6 +21,9 @@ UID = 5
 _NO_KEY = (0, 0.0, "")
 
 MAX_WIDTH = 160
+NOTHING = (None, "", "<none>", "<unknown>", "<unset>")
+"""Cells by which a server says that there is nothing to say."""
+
 MANY = 64
 """From so many new rows on, sorting once is cheaper than placing each (the old part is in order already)."""
 
@@ -53,6 +56,7 @@ class TableModel:
     """All rows, sorted; `_shown` is this very list while nothing is filtered."""
     _shown: list[Entry] = field(default_factory=list[Entry])
     _widths: list[int] = field(default_factory=list[int])
+    _telling: set[int] = field(default_factory=set[int])
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -101,6 +105,10 @@ class TableModel:
     def width(self, column: int) -> int:
         return self._widths[column] if column < len(self._widths) else 0
 
+    def tells(self, column: int) -> bool:
+        """Whether any row has had something in this column."""
+        return column in self._telling
+
     def warm(self, most: int) -> bool:
         """Make ready what a filter reads, for at most so many rows; True while there are more."""
         for held in self._held.values():
@@ -118,6 +126,7 @@ class TableModel:
         self.columns = columns
         self.clear()
         self._widths = [cell_len(column.name) + 1 for column in columns]
+        self._telling.clear()
         if self.sort_column >= len(columns):
             self.sort_column = BY_NAME
 
@@ -196,6 +205,8 @@ class TableModel:
     def _grow(self, row: Row) -> None:
         widths = self._widths
         for index, cell in enumerate(row.cells[: len(widths)]):
+            if index not in self._telling and cell not in NOTHING:
+                self._telling.add(index)
             if isinstance(cell, str):
                 width = len(cell) if cell.isascii() else cell_len(cell)
             else:
@@ -257,7 +268,7 @@ def sort_key(cell: Cell, *, descending: bool = False) -> tuple[int, float, str]:
         number, rank = -float(cell), 0
     elif isinstance(cell, int | float):
         number, rank = float(cell), 0
-    elif cell in (None, "", "<none>", "<unknown>"):
+    elif cell in NOTHING:
         rank = 2
     else:
         head = cell.split(None, 1)[0].split("/", 1)[0] if cell[:1].isdigit() else ""
