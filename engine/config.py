@@ -22,6 +22,15 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     kubeconfig_out: Path | None = None
     store: Literal["sqlite", "etcd"] = "sqlite"
     etcd_endpoints: tuple[str, ...] = ()
+    """URLs; those with https:// need `etcd_ca_file`."""
+    etcd_ca_file: Path | None = None
+    etcd_cert_file: Path | None = None
+    etcd_key_file: Path | None = None
+    etcd_user: str = ""
+    etcd_password_file: Path | None = None
+    """Without it the password is PILOTHOUSE_ETCD_PASSWORD of the environment."""
+    pki_dir: Path | None = None
+    """Keys shared by all engines of one cluster, in place of the data dir's own."""
     cluster_cidr: str = "10.42.0.0/16"
     service_cidr: str = "10.43.0.0/16"
     node_port_range: tuple[int, int] = (30000, 32767)

@@ -18,10 +18,11 @@ import structlog
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
 from engine.apiserver.bootstrap import ensure_objects
-from engine.apiserver.server import ApiServer, open_store, serve_api
+from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
-from engine.pki import Pki, write_private
+from engine.pki import Pki, use_shared, write_private
 from engine.store.errors import StoreError
+from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
 
 log = structlog.get_logger(__name__)
@@ -72,9 +73,9 @@ async def run(config: EngineConfig, on_ready: Callable[[ApiServer], None] | None
 
 async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callable[[ApiServer], None] | None) -> None:
     clock = SystemClock()
-    pki = Pki.ensure(config.data_dir, names=_own_names(config.host), domain=config.cluster_domain)
+    pki = _pki(config)
     async with AsyncExitStack() as stack:
-        store = await open_store(config.data_dir / "store.db")
+        store = await _opened_store(config, pki)
         stack.push_async_callback(store.close)
         api = await stack.enter_async_context(_listening(config, store, pki, clock))
         address = _reachable(api.http.address)
@@ -90,6 +91,47 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         await stopping.wait()
         log.info("engine stops")
         api.documents.ready = False
+
+
+def _pki(config: EngineConfig) -> Pki:
+    try:
+        if config.pki_dir is not None:
+            use_shared(config.data_dir, config.pki_dir)
+        return Pki.ensure(config.data_dir, names=_own_names(config.host), domain=config.cluster_domain)
+    except FileExistsError as error:
+        own = config.data_dir / "pki"
+        raise EngineError(f"{own} has keys already; move them to {config.pki_dir}, or leave out --pki-dir") from error
+    except OSError as error:
+        raise EngineError(f"cannot use the keys in {error.filename}: {error.strerror}") from error
+
+
+async def _opened_store(config: EngineConfig, pki: Pki) -> Store:
+    sealing = sealing_of(pki.sealing_keys())
+    if config.store == "sqlite":
+        return await open_store(config.data_dir / "store.db", sealing)
+    return await open_etcd(etcd_access(config), sealing)
+
+
+def etcd_access(config: EngineConfig) -> EtcdAccess:
+    """Raises EngineError."""
+    password = os.environ.get("PILOTHOUSE_ETCD_PASSWORD", "")
+    if config.etcd_password_file is not None:
+        try:
+            password = config.etcd_password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise EngineError(f"cannot read {config.etcd_password_file}: {error.strerror}") from error
+    if config.etcd_user and not password:
+        raise EngineError(
+            f"no password for etcd's user {config.etcd_user}: set PILOTHOUSE_ETCD_PASSWORD or --etcd-password-file"
+        )
+    return EtcdAccess(
+        endpoints=config.etcd_endpoints,
+        ca_file=config.etcd_ca_file,
+        cert_file=config.etcd_cert_file,
+        key_file=config.etcd_key_file,
+        user=config.etcd_user,
+        password=password,
+    )
 
 
 @asynccontextmanager

@@ -6,11 +6,13 @@ Elliptic-curve keys (P-256): made in a millisecond, verified cheaply on a Raspbe
 from __future__ import annotations
 
 import base64
+import fcntl
 import ipaddress
 import os
 import secrets
 import ssl
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from apimachinery.aio.clock import SystemClock
+from engine.store.sealing import format_keys, parse_keys
 
 ADMIN_NAME = "pilothouse-admin"
 ADMIN_GROUP = "system:masters"
@@ -48,6 +51,11 @@ class Pki:
         folder = data_dir / "pki"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+        with _only_one(folder):
+            return cls._ensured(folder, names, service_ip, domain)
+
+    @classmethod
+    def _ensured(cls, folder: Path, names: Sequence[str], service_ip: str, domain: str) -> Pki:
         pki = cls(folder, *_ensure_ca(folder))
         server_names = [*_SERVER_NAMES, f"kubernetes.default.svc.{domain}", "127.0.0.1", "::1", service_ip, *names]
         pki._ensure_leaf("server", "kube-apiserver", (), server_names)
@@ -58,7 +66,26 @@ class Pki:
         if not (folder / "tokens.csv").exists():
             line = f'{secrets.token_urlsafe(32)},{ADMIN_NAME},{ADMIN_NAME},"{ADMIN_GROUP}"\n'
             _write_secret(folder / "tokens.csv", line.encode())
+        if not (folder / "secrets.key").exists():
+            _write_secret(folder / "secrets.key", format_keys({"key1": secrets.token_bytes(32)}).encode())
         return pki
+
+    def sealing_keys(self) -> dict[str, bytes]:
+        """The keys that Secrets are encrypted with on disk, the one for writing first. Raises ValueError."""
+        file = self.folder / "secrets.key"
+        try:
+            return parse_keys(file.read_text(encoding="ascii"))
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from error
+
+    def rotate_sealing_key(self) -> str:
+        """Put a new key before those there are; its id. What was encrypted with the others stays readable."""
+        with _only_one(self.folder):
+            keys = self.sealing_keys()
+            number = 1 + max((int(name[3:]) for name in keys if name[:3] == "key" and name[3:].isdigit()), default=0)
+            name = f"key{number}"
+            write_private(self.folder / "secrets.key", format_keys({name: secrets.token_bytes(32), **keys}).encode())
+        return name
 
     @property
     def ca_pem(self) -> bytes:
@@ -176,6 +203,17 @@ users:
         return builder.sign(self._ca_key, hashes.SHA256())
 
 
+@contextmanager
+def _only_one(folder: Path) -> Generator[None]:
+    """Engines that share the folder make what is missing one after the other."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _ensure_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     certificate_file, key_file = folder / "ca.crt", folder / "ca.key"
     if certificate_file.exists() and key_file.exists():
@@ -255,6 +293,19 @@ def _write_secret(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+
+
+def use_shared(data_dir: Path, pki_dir: Path) -> None:
+    """Make the data dir's pki folder a link to one that several engines share. Raises FileExistsError, OSError.
+
+    FileExistsError: the data dir has keys of its own already.
+    """
+    own, shared = data_dir / "pki", pki_dir.absolute()
+    shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if own.is_symlink() and own.resolve() != shared.resolve():
+        own.unlink()
+    if not (own.exists() and own.samefile(shared)):
+        own.symlink_to(shared, target_is_directory=True)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,14 +1,18 @@
-"""Pools of service addresses and node ports, each value held once. Rebuilt from the Services on start."""
+"""Pools of service addresses and node ports, each value held once.
+
+What a Service in the store holds is learnt from the store, where other engines may write too; what is being given to a
+Service on its way there is only reserved. Two engines that reserve the same value at once meet in the store, which
+takes it for the first of them (`claims_of`).
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterable
 
 import msgspec
 
-from engine.store.protocol import Record
+from engine.store.protocol import Change, Record, Store
 
 
 class Pool:
@@ -19,7 +23,8 @@ class Pool:
         self._first = first
         self._last = last
         self._dynamic = first + reserved
-        self._taken: set[int] = set()
+        self._reserved: set[int] = set()
+        self._held: dict[int, str] = {}
 
     def parse(self, value: str) -> int | None:
         return int(value) if value.isdigit() else None
@@ -33,9 +38,9 @@ class Pool:
 
     def allocate(self, value: str) -> bool:
         number = self.parse(value)
-        if number is None or not self._first <= number <= self._last or number in self._taken:
+        if number is None or not self._first <= number <= self._last or self._is_taken(number):
             return False
-        self._taken.add(number)
+        self._reserved.add(number)
         return True
 
     def allocate_next(self) -> str | None:
@@ -44,19 +49,34 @@ class Pool:
         start = secrets.randbelow(size)
         for step in range(size):
             number = self._dynamic + (start + step) % size
-            if number not in self._taken:
-                self._taken.add(number)
+            if not self._is_taken(number):
+                self._reserved.add(number)
                 return self.show(number)
         for number in range(self._first, self._dynamic):
-            if number not in self._taken:
-                self._taken.add(number)
+            if not self._is_taken(number):
+                self._reserved.add(number)
                 return self.show(number)
         return None
 
     def release(self, value: str) -> None:
+        """The reservation is over: the value is in the store by now, or never will be."""
         number = self.parse(value)
         if number is not None:
-            self._taken.discard(number)
+            self._reserved.discard(number)
+
+    def hold(self, value: str, holder: str) -> None:
+        """The store says that `holder` has this value."""
+        number = self.parse(value)
+        if number is not None:
+            self._held[number] = holder
+
+    def let_go(self, value: str, holder: str) -> None:
+        number = self.parse(value)
+        if number is not None and self._held.get(number) == holder:
+            del self._held[number]
+
+    def _is_taken(self, number: int) -> bool:
+        return number in self._reserved or number in self._held
 
 
 class AddressPool(Pool):
@@ -92,10 +112,46 @@ class _Service(msgspec.Struct, frozen=True):
     spec: _ServiceSpec = _ServiceSpec()
 
 
-def take_held(services: Iterable[Record], addresses: Pool, ports: Pool) -> None:
-    """Take what the Services in the store hold."""
-    for record in services:
-        spec = msgspec.json.decode(record.value, type=_Service).spec
-        addresses.allocate(spec.cluster_ip)
-        for port in {entry.node_port for entry in spec.ports} | {spec.health_check_node_port}:
-            ports.allocate(str(port))
+_SERVICES = "/registry/services/specs/"
+
+
+def claims_of(key: str, value: bytes) -> frozenset[str]:
+    """What a Service holds that no other may: see `engine.store.protocol.Claims`."""
+    if not key.startswith(_SERVICES):
+        return frozenset()
+    address, ports = _held(value)
+    held = {f"nodeports/{port}" for port in ports}
+    if address:
+        held.add(f"serviceips/{address}")
+    return frozenset(held)
+
+
+def follow_services(store: Store, addresses: Pool, ports: Pool) -> None:
+    """Let the pools show what the Services in the store hold, now and from now on, whoever writes them."""
+
+    def value(record: Record | None) -> bytes | None:
+        return None if record is None else record.value
+
+    def changed(change: Change) -> None:
+        note_service(addresses, ports, change.key, value(change.before), value(change.after))
+
+    for record in store.list(_SERVICES).records:
+        note_service(addresses, ports, record.key, None, record.value)
+    store.watch(_SERVICES, 0, changed)
+
+
+def note_service(addresses: Pool, ports: Pool, key: str, before: bytes | None, after: bytes | None) -> None:
+    """One step of one Service."""
+    for state, note in ((before, Pool.let_go), (after, Pool.hold)):
+        if state is not None:
+            address, numbers = _held(state)
+            note(addresses, address, key)
+            for number in numbers:
+                note(ports, str(number), key)
+
+
+def _held(value: bytes) -> tuple[str, set[int]]:
+    """(cluster IP, node ports)."""
+    spec = msgspec.json.decode(value, type=_Service).spec
+    ports = {entry.node_port for entry in spec.ports} | {spec.health_check_node_port}
+    return "" if spec.cluster_ip == "None" else spec.cluster_ip, ports - {0}

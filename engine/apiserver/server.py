@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import wire
-from engine.apiserver.allocators import AddressPool, Pool, take_held
+from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
 from engine.apiserver.authn import Authenticator, TokenFile
 from engine.apiserver.authz import FixedAuthorizer
 from engine.apiserver.documents import Documents
@@ -25,8 +25,10 @@ from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.nodes import NoConnections, NodeProxy
 from engine.apiserver.pipe import Pipe
-from engine.store.errors import StoreError
+from engine.store.errors import StoreError, StoreUnavailable
+from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
+from engine.store.sealing import OPEN, Sealing
 from engine.store.sqlite import SqliteStore
 
 log = structlog.get_logger(__name__)
@@ -41,9 +43,27 @@ _SWEEP_EVERY = 60.0
 _SWEEP_BATCH = 500
 
 
-async def open_store(path: Path) -> SqliteStore:
-    """The store as the API server needs it. Raises StoreUnavailable."""
-    return await SqliteStore.open(path, decorate=wire.with_revision, volatile=VOLATILE)
+_SEALED = ("/registry/secrets/",)
+
+
+def sealing_of(keys: Mapping[str, bytes]) -> Sealing:
+    """What the disk may not show."""
+    return Sealing(keys, _SEALED)
+
+
+async def open_store(path: Path, sealing: Sealing = OPEN) -> SqliteStore:
+    """The SQLite store as the API server needs it. Raises StoreUnavailable."""
+    return await SqliteStore.open(path, decorate=wire.with_revision, sealing=sealing, volatile=VOLATILE)
+
+
+async def open_etcd(access: EtcdAccess, sealing: Sealing) -> Store:
+    """The etcd store as the API server needs it. Raises StoreUnavailable."""
+    # Loads grpc, which the engine does without otherwise.
+    try:
+        from engine.store.etcd import EtcdStore
+    except ImportError as error:
+        raise StoreUnavailable(f"the etcd store needs its libraries: install pilothouse[etcd] ({error})") from error
+    return await EtcdStore.open(access, decorate=wire.with_revision, sealing=sealing, claims=claims_of)
 
 
 class ApiServer:
@@ -73,7 +93,7 @@ async def serve_api(
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
-    take_held(store.list("/registry/services/specs/").records, addresses, ports)
+    follow_services(store, addresses, ports)
     documents = Documents()
     pipe = Pipe(
         store, clock, authorizer=FixedAuthorizer(), documents=documents, service_ips=addresses, node_ports=ports

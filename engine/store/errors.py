@@ -4,6 +4,7 @@ StoreError
 ├── KeyExists          create of a key that is there
 ├── KeyMissing         update or delete of a key that is not there
 ├── RevisionMismatch   the key changed since the caller read it; carries the revision it has now
+├── ClaimTaken         a value that only one key may hold is held by another
 ├── Compacted          a revision older than what is kept; carries the oldest that can be asked for
 ├── FutureRevision     a revision that this store has not reached
 └── StoreUnavailable   the medium failed; nothing of the write was kept
@@ -35,6 +36,13 @@ class RevisionMismatch(StoreError):
         super().__init__(f"key {key} is at revision {actual}")
         self.key = key
         self.actual = actual
+
+
+class ClaimTaken(StoreError):
+    def __init__(self, key: str, claim: str) -> None:
+        super().__init__(f"key {key} claims {claim}, which another key holds")
+        self.key = key
+        self.claim = claim
 
 
 class Compacted(StoreError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import structlog
@@ -87,6 +87,24 @@ class Mirror:
             watches.pop(watch, None)
             if not watches:
                 del self._watches[watch.prefix]
+
+    def seed(self, records: Iterable[Record], revision: int) -> None:
+        """Begin with these records, in order of key, and no past before `revision`."""
+        self._records = {record.key: record for record in records}
+        self._keys = list(self._records)
+        self.revision = self.compacted = revision
+
+    def advance(self, revision: int) -> None:
+        """Nothing of ours changed up to `revision`."""
+        self.revision = max(self.revision, revision)
+
+    def successor(self, key: str, revision: int) -> Change | None:
+        """The change that took `key` away from where it was at `revision` (0: not there), if that is still known."""
+        found: Change | None = None
+        for change in _while_newer(self._history, revision):
+            if change.key == key and (change.before.revision if change.before is not None else 0) == revision:
+                found = change
+        return found
 
     def load(self, change: Change, now: float) -> None:
         """Apply a change without telling anybody: for replaying a log before the first reader comes."""

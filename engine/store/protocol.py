@@ -19,6 +19,10 @@ import msgspec
 # How a value looks in memory and to readers, given the revision that wrote it. The disk holds the undecorated value.
 Decorate = Callable[[bytes, int], bytes]
 
+# (key, value) -> the values of which no two keys may hold the same one, such as the addresses of Services. A store that
+# several engines write takes them in the same transaction as the key.
+Claims = Callable[[str, bytes], frozenset[str]]
+
 
 class Record:
     """One key's value at one revision. Never changed once made; `notes` is the readers' own memo about this record."""
@@ -75,7 +79,10 @@ class Store(Protocol):
     def get(self, key: str) -> Record | None: ...
 
     def latest(self, key: str) -> Record | None:
-        """As `get`, but with writes still on their way to the disk: what the next write has to build on."""
+        """As `get`, but with writes still on their way to the disk: what the next write has to build on.
+
+        The revision of such a record may be provisional: good as `expected_revision`, and for nothing else.
+        """
         ...
 
     def list(self, prefix: str, *, limit: int = 0, start_after: str = "", revision: int = 0) -> Listing:
@@ -93,11 +100,11 @@ class Store(Protocol):
         ...
 
     async def create(self, key: str, value: bytes) -> Record:
-        """Raises KeyExists, StoreUnavailable."""
+        """Raises KeyExists, ClaimTaken, StoreUnavailable."""
         ...
 
     async def update(self, key: str, value: bytes, expected_revision: int) -> Record:
-        """Raises KeyMissing, RevisionMismatch, StoreUnavailable."""
+        """Raises KeyMissing, RevisionMismatch, ClaimTaken, StoreUnavailable."""
         ...
 
     async def delete(self, key: str, expected_revision: int) -> int:

@@ -19,6 +19,7 @@ from engine.store.errors import Compacted, KeyExists, KeyMissing, RevisionMismat
 from engine.store.log import Log, Row
 from engine.store.mirror import Mirror
 from engine.store.protocol import Change, Decorate, Listing, Record, Subscription
+from engine.store.sealing import OPEN, Sealing
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class SqliteStore:
         mirror: Mirror,
         *,
         decorate: Decorate,
+        sealing: Sealing,
         volatile: tuple[str, ...],
         ceiling: int,
     ) -> None:
@@ -60,6 +62,7 @@ class SqliteStore:
         self._thread = thread
         self._mirror = mirror
         self._decorate = decorate
+        self._sealing = sealing
         self._volatile = volatile
         self._volatile_since = mirror.revision
         self._loop = asyncio.get_running_loop()
@@ -78,6 +81,7 @@ class SqliteStore:
         path: Path,
         *,
         decorate: Decorate = _as_it_is,
+        sealing: Sealing = OPEN,
         volatile: tuple[str, ...] = (),
         history_seconds: float = 300,
         history_bytes: int = 16 << 20,
@@ -87,12 +91,12 @@ class SqliteStore:
         thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         mirror = Mirror(history_seconds=history_seconds, history_bytes=history_bytes)
         try:
-            disk, reserved = await loop.run_in_executor(thread, _load, path, mirror, decorate)
+            disk, reserved = await loop.run_in_executor(thread, _load, path, mirror, decorate, sealing)
         except BaseException:
             thread.shutdown(wait=False)
             raise
         mirror.revision = max(mirror.revision, reserved, 1)
-        return cls(disk, thread, mirror, decorate=decorate, volatile=volatile, ceiling=reserved)
+        return cls(disk, thread, mirror, decorate=decorate, sealing=sealing, volatile=volatile, ceiling=reserved)
 
     @property
     def revision(self) -> int:
@@ -193,7 +197,8 @@ class SqliteStore:
                 self._flushing = self._loop.create_task(self._flush(), name="store/flush")
         batch.changes.append(change)
         if not key.startswith(self._volatile):
-            batch.rows.append(Row(revision, key, value))
+            sealed = None if value is None else self._sealing.seal(key, value)
+            batch.rows.append(Row(revision, key, sealed))
         return change, batch
 
     async def _flush(self) -> None:
@@ -270,14 +275,14 @@ class SqliteStore:
         await self._loop.run_in_executor(self._thread, work, *args)
 
 
-def _load(path: Path, mirror: Mirror, decorate: Decorate) -> tuple[Log, int]:
+def _load(path: Path, mirror: Mirror, decorate: Decorate, sealing: Sealing) -> tuple[Log, int]:
     disk = Log(path)
     try:
         meta = disk.meta()
         now = time.monotonic()
         mirror.compacted = meta.get("compacted", 0)
         for revision, key, value in disk.rows():
-            after = None if value is None else Record(key, decorate(value, revision), revision)
+            after = None if value is None else Record(key, decorate(sealing.unseal(key, value), revision), revision)
             mirror.load(Change(revision, key, mirror.get(key), after), now)
         mirror.compact(mirror.compacted)
     except BaseException:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 import msgspec
@@ -15,6 +15,7 @@ from apimachinery.client import kubeconfig
 from apimachinery.client.errors import ConnectionFailed, KubeconfigError
 from apimachinery.objects.errors import StatusError
 from pilothouse import datadir
+from pilothouse.etcdoptions import StoreOptions, store_options, stored_in
 from pilothouse.output import output_option, print_listing
 
 DEFAULT_LISTEN = "127.0.0.1:6443"
@@ -40,22 +41,19 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, value: str) -> 
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, callback=listen_address, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
-@click.option("--store", type=click.Choice(["sqlite"]), default="sqlite", show_default=True, help="Where objects live.")
+@store_options
 @click.pass_obj
 def run(
-    data_dir: Path,
-    own_dir: Path | None,
-    listen: tuple[str, int],
-    kubeconfig_out: Path | None,
-    store: Literal["sqlite", "etcd"],
+    data_dir: Path, own_dir: Path | None, listen: tuple[str, int], kubeconfig_out: Path | None, **storing: Any
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
+    stored = msgspec.structs.asdict(stored_in(**storing))
     from engine import main as engine_main
     from engine.config import EngineConfig
 
     host, port = listen
     engine_main.main(
-        EngineConfig(data_dir=own_dir or data_dir, host=host, port=port, kubeconfig_out=kubeconfig_out, store=store)
+        EngineConfig(data_dir=own_dir or data_dir, host=host, port=port, kubeconfig_out=kubeconfig_out, **stored)
     )
 
 
@@ -63,18 +61,19 @@ def run(
 @click.option(
     "--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to serve the API."
 )
+@store_options
 @click.pass_obj
-def start(data_dir: Path, listen: str) -> None:
+def start(data_dir: Path, listen: str, **storing: Any) -> None:
     """Start the engine in the background and wait until it serves."""
     running = datadir.running_engine(data_dir)
     if running is None:
-        running = start_detached(data_dir, listen)
+        running = start_detached(data_dir, listen, stored_in(**storing))
         click.echo(f"engine started on https://{running.address}:{running.port} (pid {running.pid})")
     else:
         click.echo(f"engine already runs on https://{running.address}:{running.port} (pid {running.pid})")
 
 
-def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN) -> datadir.Running:
+def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN, stored: StoreOptions | None = None) -> datadir.Running:
     """Start an engine that outlives us and wait until it is ready. Raises ClickException with its last words."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_file = data_dir / "engine.log"
@@ -82,7 +81,10 @@ def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN) -> datadir.Runn
     log_start = os.fstat(descriptor).st_size
     with os.fdopen(descriptor, "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), "engine", "run", "--listen", listen],
+            [
+                sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), "engine", "run", "--listen", listen,
+                *(stored.arguments() if stored is not None else ()),
+            ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from engine.store.errors import Compacted, StoreCorrupt, StoreFull, StoreUnavailable
 from engine.store.log import Log, Row
 from engine.store.mirror import Mirror
 from engine.store.protocol import Change, Record
@@ -145,3 +145,18 @@ def test_history_is_forgotten_by_age_and_by_size() -> None:
     mirror.apply(Change(5, "/a", mirror.get("/a"), Record("/a", b"z", 5)), now=5)
     assert [c.revision for c in mirror.trim(5)] == [2, 3, 4, 5]
     assert mirror.get("/a") is not None
+
+
+async def test_volatile_keys_are_forgotten_and_their_revisions_never_reused(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path, volatile=("/r/memory/",))
+    lease = await store.create("/r/memory/1", b"x")
+    for _ in range(50):
+        lease = await store.update("/r/memory/1", b"x", lease.revision)
+    await store.close()
+    store = await SqliteStore.open(path, volatile=("/r/memory/",))
+    assert store.get("/r/memory/1") is None
+    with pytest.raises(Compacted):
+        store.watch("/r/memory/", 1, lambda _: None)
+    assert (await store.create("/r/memory/1", b"x")).revision > lease.revision
+    await store.close()

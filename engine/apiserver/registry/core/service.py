@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.apiserver.registry import metadata, names
-from engine.apiserver.registry.core.service_allocation import allocate, allocate_update, prepare_update, release
+from engine.apiserver.registry.core.service_allocation import allocate, allocate_update, prepare_update
 from engine.apiserver.registry.core.service_validation import is_external, validate, validate_update
 from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata, labels_text
@@ -138,7 +138,6 @@ SERVICE = Kind(
     status_update=_status_update,
     allocate=allocate,
     allocate_update=allocate_update,
-    after_delete=release,
     returns_deleted=True,
     table_view=ServiceRow,
     columns=(

@@ -15,28 +15,18 @@ def allocate(obj: Json, context: Context) -> None:
 
 
 def allocate_update(new: Json, old: Json, context: Context) -> None:
-    """Give a changed Service what it lacks; what it no longer has is released once the change is durable."""
+    """Give a changed Service what it lacks. What it no longer has is free once the store holds the change."""
     _fill_and_take(new, old, context)
-    kept_ports, kept_address = _node_ports(new["spec"]), _address(new["spec"])
-    _release_later(
-        context,
-        _address(old["spec"]) if _address(old["spec"]) != kept_address else "",
-        _node_ports(old["spec"]) - kept_ports,
-    )
 
 
-def release(obj: Json, context: Context) -> None:
-    """Give back all that a deleted Service held."""
-    _release_later(context, _address(obj["spec"]), _node_ports(obj["spec"]))
+def _reserved(context: Context, pool: Allocator, value: str) -> None:
+    """Reserved until the store holds the Service, or is known not to."""
 
+    def release() -> None:
+        pool.release(value)
 
-def _release_later(context: Context, address: str, ports: set[int]) -> None:
-    addresses, node_ports = context.service_ips, context.node_ports
-    if address and addresses is not None:
-        context.on_commit.append(lambda: addresses.release(address))
-    for port in ports:
-        if node_ports is not None:
-            context.on_commit.append(lambda number=str(port): node_ports.release(number))
+    context.on_rollback.append(release)
+    context.on_commit.append(release)
 
 
 def _address(spec: Json) -> str:
@@ -92,7 +82,7 @@ def _take_address(obj: Json, held: str, context: Context) -> None:
             [wanted],
             f"failed to allocate IP {wanted}: provided IP is already allocated",
         )
-    context.on_rollback.append(lambda: pool.release(wanted))
+    _reserved(context, pool, wanted)
     spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
 
 
@@ -126,7 +116,7 @@ def _take_node_port(obj: Json, pool: Allocator, wanted: int, index: int, context
         )
     if not pool.allocate(str(wanted)):
         raise _refused(obj, path, wanted, "provided port is already allocated")
-    context.on_rollback.append(lambda: pool.release(str(wanted)))
+    _reserved(context, pool, str(wanted))
 
 
 def _next_port(context: Context) -> int:
@@ -134,7 +124,7 @@ def _next_port(context: Context) -> int:
     found = pool.allocate_next() if pool is not None else None
     if pool is None or found is None:
         raise InternalError("failed to allocate a nodePort: range is full")
-    context.on_rollback.append(lambda: pool.release(found))
+    _reserved(context, pool, found)
     return int(found)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from apimachinery.objects.errors import InternalError, Invalid
-from engine.apiserver.allocators import AddressPool, Pool
+from engine.apiserver.allocators import AddressPool, Pool, note_service
 from engine.apiserver.registry import strategy
 from engine.apiserver.registry.core.service import SERVICE, ServiceRow
 from engine.apiserver.registry.kind import Context
@@ -32,8 +32,7 @@ class Cluster:
         except Exception:
             context.rolled_back()
             raise
-        context.committed()
-        return obj
+        return self.stored(context, None, obj)
 
     def update(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         context = self.context()
@@ -43,13 +42,19 @@ class Cluster:
         except Exception:
             context.rolled_back()
             raise
-        context.committed()
-        return new
+        return self.stored(context, old, new)
 
     def delete(self, obj: dict[str, Any]) -> None:
         context = self.context()
         SERVICE.after_delete(obj, context)
+        self.stored(context, obj, None)
+
+    def stored(self, context: Context, before: Any, after: Any) -> Any:
+        """What the store tells the pools, and then the strategy."""
+        old, new = (None if obj is None else msgspec.json.encode(obj) for obj in (before, after))
+        note_service(self.addresses, self.ports, "web", old, new)
         context.committed()
+        return after
 
 
 @pytest.fixture
