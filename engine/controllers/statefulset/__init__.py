@@ -1,0 +1,1 @@
+"""StatefulSets: pods with names and claims that stay. Pure, but for `controller`, which reads the caches."""
