@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+from engine.apiserver.registry.apps.controllerrevision import CONTROLLER_REVISION
+from engine.apiserver.registry.apps.daemonset import DAEMON_SET
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
 from engine.apiserver.registry.apps.replicaset import REPLICA_SET
+from engine.apiserver.registry.apps.statefulset import STATEFUL_SET
+from engine.apiserver.registry.autoscaling.horizontalpodautoscaler import HORIZONTAL_POD_AUTOSCALER
+from engine.apiserver.registry.autoscaling.v1 import HORIZONTAL_POD_AUTOSCALER_V1
+from engine.apiserver.registry.batch.cronjob import CRON_JOB
+from engine.apiserver.registry.batch.job import JOB
 from engine.apiserver.registry.certificates.signingrequest import CERTIFICATE_SIGNING_REQUEST
 from engine.apiserver.registry.coordination.lease import LEASE
 from engine.apiserver.registry.core.configmap import CONFIG_MAP
+from engine.apiserver.registry.core.endpoints import ENDPOINTS
 from engine.apiserver.registry.core.event import EVENT
+from engine.apiserver.registry.core.limitrange import LIMIT_RANGE
 from engine.apiserver.registry.core.namespace import NAMESPACE
 from engine.apiserver.registry.core.node import NODE
+from engine.apiserver.registry.core.persistentvolume import PERSISTENT_VOLUME
+from engine.apiserver.registry.core.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
 from engine.apiserver.registry.core.pod import POD
+from engine.apiserver.registry.core.podtemplate import POD_TEMPLATE
+from engine.apiserver.registry.core.replicationcontroller import REPLICATION_CONTROLLER
+from engine.apiserver.registry.core.resourcequota import RESOURCE_QUOTA
 from engine.apiserver.registry.core.secret import SECRET
 from engine.apiserver.registry.core.service import SERVICE
 from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
 from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
 from engine.apiserver.registry.events.event import EVENTS_EVENT
 from engine.apiserver.registry.kind import Kind
+from engine.apiserver.registry.policy.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from engine.apiserver.registry.rbac.binding import CLUSTER_ROLE_BINDING, ROLE_BINDING
 from engine.apiserver.registry.rbac.role import CLUSTER_ROLE, ROLE
 
 KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
+    LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME_CLAIM,
+    PERSISTENT_VOLUME,
     POD,
+    POD_TEMPLATE,
+    REPLICATION_CONTROLLER,
+    RESOURCE_QUOTA,
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
     DEPLOYMENT,
     REPLICA_SET,
+    STATEFUL_SET,
     EVENTS_EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
+    CRON_JOB,
+    JOB,
     CERTIFICATE_SIGNING_REQUEST,
+    POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
     CLUSTER_ROLE,
     ROLE_BINDING,

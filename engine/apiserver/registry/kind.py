@@ -48,6 +48,11 @@ def nothing_found(_group: str, _plural: str, _namespace: str, _name: str) -> Jso
     return None
 
 
+def nothing_listed(_group: str, _plural: str, _namespace: str) -> list[Json]:
+    """Answer every listing with no objects."""
+    return []
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """What a strategy may know besides the objects. One per request.
@@ -63,6 +68,9 @@ class Context:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     dry_run: bool = False
     lookup: Callable[[str, str, str, str], Json | None] = nothing_found
+    """(group, plural, namespace, name)"""
+    find: Callable[[str, str, str], list[Json]] = nothing_listed
+    """(group, plural, namespace): all objects of a kind in a namespace, or in the cluster."""
     service_ips: Allocator | None = None
     node_ports: Allocator | None = None
     warnings: list[str] = field(default_factory=list[str])

@@ -50,6 +50,13 @@ class Template(msgspec.Struct, frozen=True):
     spec: PodSpec = PodSpec()
 
 
+class WithPodSpec(Protocol):
+    """Any view of a template."""
+
+    @property
+    def spec(self) -> PodSpec: ...
+
+
 class Requirement(msgspec.Struct, frozen=True):
     """An expression of a label selector."""
 
@@ -104,12 +111,12 @@ def selector_text(selector: Selector | None) -> str:
     return ",".join(terms) or NONE
 
 
-def container_names(template: Template) -> str:
+def container_names(template: WithPodSpec) -> str:
     """The names of a template's containers."""
     return ",".join(container.name for container in template.spec.containers)
 
 
-def container_images(template: Template) -> str:
+def container_images(template: WithPodSpec) -> str:
     """The images of a template's containers."""
     return ",".join(container.image for container in template.spec.containers)
 

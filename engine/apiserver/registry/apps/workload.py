@@ -27,8 +27,10 @@ def set_template_defaults(spec: Json) -> None:
     set_spec_defaults(spec.setdefault("template", {}).setdefault("spec", {}))
 
 
-def append_template_errors(errors: list[FieldError], spec: Json) -> None:
-    """Judge selector and template of a workload whose pods run for ever."""
+def append_template_errors(
+    errors: list[FieldError], spec: Json, *, noun: str = "deployment", deadline: str = "ReplicaSet"
+) -> None:
+    """Judge selector and template of a workload whose pods run for ever; the words are what messages call it."""
     selector: Json | None = spec.get("selector")
     template: Json = spec.get("template", {})
     labels: dict[str, str] = template.get("metadata", {}).get("labels", {})
@@ -37,7 +39,7 @@ def append_template_errors(errors: list[FieldError], spec: Json) -> None:
     else:
         append_selector_errors(errors, selector, "spec.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            errors.append(invalid("spec.selector", selector, "empty selector is invalid for deployment"))
+            errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {noun}"))
         elif not matches(selector, labels):
             detail = "`selector` does not match template `labels`"
             errors.append(invalid("spec.template.metadata.labels", labels, detail))
@@ -48,7 +50,7 @@ def append_template_errors(errors: list[FieldError], spec: Json) -> None:
     if policy != "Always":
         errors.append(not_supported("spec.template.spec.restartPolicy", policy, ["Always"]))
     if "activeDeadlineSeconds" in pod_spec:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {deadline} is not Supported"
         errors.append(forbidden("spec.template.spec.activeDeadlineSeconds", detail))
 
 
@@ -105,6 +107,9 @@ def _project_scale(obj: Json) -> Json:
 def _selector_text(selector: Json | None) -> str:
     if not selector:
         return ""
+    if all(isinstance(value, str) for value in selector.values()):
+        # A ReplicationController's selector: labels and nothing else.
+        return selector_text(Selector(selector))
     requirements = [
         Requirement(item.get("key", ""), item.get("operator", ""), item.get("values", []))
         for item in selector.get("matchExpressions", ())

@@ -57,7 +57,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.plu
 def test_every_kind_is_found_by_its_names_and_described_by_the_published_definitions(kind: Kind) -> None:
     assert catalog.by_resource(kind.group, kind.version, kind.plural) is kind
     assert catalog.by_kind(kind.group, kind.version, kind.kind) is kind
-    assert catalog.by_group_resource(kind.group, kind.plural) is kind
+    preferred = catalog.by_group_resource(kind.group, kind.plural)
+    assert preferred is not None
+    assert preferred.storage_prefix == kind.storage_prefix
     assert definition(name_of(kind.group, kind.version, kind.kind)).properties
 
 

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscaler in both its versions."""
