@@ -1,4 +1,4 @@
-"""Logs, exec and attach: joins a client's connection to the one of the agent on the pod's node.
+"""Logs, exec, attach and port-forward: joins a client's connection to the one of the agent on the pod's node.
 
 Messages pass as they are: agents speak the same channel protocol as clients. Knows how to reach a node only through
 `NodeConnections`; the one module here that is an HTTP client.
@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Protocol
 
 import aiohttp
@@ -21,6 +22,8 @@ from engine.apiserver.request import Upgrade
 
 # The newest first; v5 adds the half-close of stdin.
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+# What kubectl says to forward ports: its SPDY connection, in the messages of a WebSocket.
+TUNNEL = "SPDY/3.1+portforward.k8s.io"
 
 _CONNECT_TIMEOUT = 10.0
 _LARGEST_MESSAGE = 4 << 20
@@ -100,10 +103,11 @@ class NodeProxy:
         """Raises StatusError before anything has been answered."""
         if upgrade.stream == "log":
             return await self._log(request, upgrade)
-        protocol = _choose(request)
+        known = (TUNNEL, *PROTOCOLS) if upgrade.stream == "portforward" else PROTOCOLS
+        protocol = _choose(request, known)
         if not protocol:
             raise self._refusals.take(upgrade) or BadRequest(
-                f"Upgrade request required: WebSocket with {' or '.join(PROTOCOLS)}"
+                f"Upgrade request required: WebSocket with {' or '.join(known)}"
             )
         try:
             return await self._channels(request, upgrade, protocol)
@@ -131,11 +135,13 @@ class NodeProxy:
 
     async def _channels(self, request: web.BaseRequest, upgrade: Upgrade, protocol: str) -> web.StreamResponse:
         endpoint, session = await self._reach(upgrade.node)
+        # An agent may know only one of the channel protocols; a tunnel is a tunnel at both ends.
+        offered = [protocol, *(other for other in PROTOCOLS if other != protocol)] if protocol != TUNNEL else [TUNNEL]
         try:
             node = await session.ws_connect(
                 endpoint.base_url + upgrade.path,
                 params=upgrade.query.pairs,
-                protocols=[protocol, *(other for other in PROTOCOLS if other != protocol)],
+                protocols=offered,
                 ssl=endpoint.ssl,
                 max_msg_size=_LARGEST_MESSAGE,
             )
@@ -159,12 +165,12 @@ async def _raise_refusal(answer: aiohttp.ClientResponse) -> None:
         raise StatusError.from_status(await answer.read(), answer.status)
 
 
-def _choose(request: web.BaseRequest) -> str:
-    """The protocol to speak with the client; empty when it asks for none that we know."""
+def _choose(request: web.BaseRequest, known: Sequence[str]) -> str:
+    """The protocol to speak with the client; empty when it asks for none of those known."""
     if request.headers.get("upgrade", "").lower() != "websocket":
         return ""
     asked = [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
-    return next((protocol for protocol in PROTOCOLS if protocol in asked), "")
+    return next((protocol for protocol in known if protocol in asked), "")
 
 
 async def _join(client: web.WebSocketResponse, node: aiohttp.ClientWebSocketResponse) -> None:

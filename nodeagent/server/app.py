@@ -28,7 +28,7 @@ from nodeagent.pods.build import log_directory
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Pod
 from nodeagent.pods.worker import Worker
-from nodeagent.server import streams
+from nodeagent.server import portforward, streams
 from nodeagent.stats.metrics import metrics_text
 from nodeagent.stats.summary import PodName, Summary
 
@@ -66,6 +66,7 @@ class Server:
                 web.get("/containerLogs/{namespace}/{pod}/{container}", self._logs),
                 web.get("/exec/{namespace}/{pod}/{container}", self._exec),
                 web.get("/attach/{namespace}/{pod}/{container}", self._attach),
+                web.get("/portForward/{namespace}/{pod}", self._port_forward),
                 web.get("/stats/summary", self._stats),
                 web.get("/metrics", self._metrics),
             ]
@@ -143,6 +144,23 @@ class Server:
             ran.id, stdin=asked.stdin, stdout=asked.stdout, stderr=asked.stderr, tty=asked.tty
         )
         return await streams.serve(request, await streams.connect(url, asked.channels()))
+
+    async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        match = request.match_info
+        worker = self._roster.find(match["namespace"], match["pod"])
+        if worker is None:
+            raise NotFound.of("pods", match["pod"])
+        sandbox = max((s for s in worker.sandboxes if s.ready), key=lambda s: s.attempt, default=None)
+        if sandbox is None:
+            raise InternalError(f"not able to find pod sandbox of pod {worker.pod.full_name}")
+
+        async def dial(protocol: str) -> streams.Pipe:
+            return await streams.dial(await self._runtime.port_forward_url(sandbox.id), protocol)
+
+        def alive() -> bool:
+            return any(known.id == sandbox.id and known.ready for known in worker.sandboxes)
+
+        return await portforward.serve(request, dial, alive)
 
     async def _stats(self, _: web.Request) -> web.Response:
         names = [

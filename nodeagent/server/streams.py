@@ -19,6 +19,7 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 CHUNK = 32 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024
+Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _NAMES = {ERROR: "error", STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", RESIZE: "resize"}
 
 
@@ -80,7 +81,13 @@ class Upstream:
 
 
 async def connect(url: str, channels: list[int]) -> Upstream:
-    """Open the runtime's one-time stream URL. Raises InternalError."""
+    """Open the runtime's one-time URL of a command. Raises InternalError."""
+    reader, writer = await dial(url, "v4.channel.k8s.io")
+    return Upstream(reader, writer, channels)
+
+
+async def dial(url: str, protocol: str) -> Pipe:
+    """A SPDY connection to the runtime's stream server, past its HTTP handshake. Raises InternalError."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     path = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -88,7 +95,7 @@ async def connect(url: str, channels: list[int]) -> Upstream:
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(
             f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
-            "X-Stream-Protocol-Version: v4.channel.k8s.io\r\nContent-Length: 0\r\n\r\n".encode()
+            f"X-Stream-Protocol-Version: {protocol}\r\nContent-Length: 0\r\n\r\n".encode()
         )
         head = await reader.readuntil(b"\r\n\r\n")
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
@@ -98,7 +105,7 @@ async def connect(url: str, channels: list[int]) -> Upstream:
         body = await reader.read(1024)
         writer.close()
         raise InternalError(f"error dialing backend: {status}: {body.decode(errors='replace').strip()}")
-    return Upstream(reader, writer, channels)
+    return reader, writer
 
 
 async def serve(request: web.Request, upstream: Upstream) -> web.WebSocketResponse:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -343,3 +345,38 @@ async def test_input_ends_with_the_first_attach_where_that_was_asked_for(cluster
                     output += message.data[1:]
     assert (output, status) == (b"all of it\n", "Success")
     await until(cluster, "once", lambda p: p["status"]["phase"] == "Succeeded")
+
+
+@asynccontextmanager
+async def forwarding(cluster: Cluster, pod: str, *ports: int) -> "AsyncIterator[aiohttp.ClientWebSocketResponse]":
+    """A conversation in the channel protocol, past the names of its ports."""
+    query = [("port", str(port)) for port in ports]
+    async with (
+        engine_session(cluster) as session,
+        session.ws_connect(
+            cluster.agent_url(f"/portForward/default/{pod}"), params=query, protocols=["v4.channel.k8s.io"]
+        ) as socket,
+    ):
+        for index, port in enumerate(ports):
+            for channel in (2 * index, 2 * index + 1):
+                assert await socket.receive_bytes(timeout=5) == bytes([channel]) + port.to_bytes(2, "little")
+        yield socket
+
+
+async def test_two_ports_are_forwarded_in_the_channel_protocol(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    probe = {"tcpSocket": {"port": 8}, "periodSeconds": 1}
+    command = "nc -ll -p 7 -e cat & sleep 0.2; nc -ll -p 8 -e cat"
+    await run_pod(cluster, pod_manifest("echo", command, container={"readinessProbe": probe}))
+    async with forwarding(cluster, "echo", 7, 8) as socket:
+        for message in (b"\x00first", b"\x02second", b"\x00again"):
+            await socket.send_bytes(message)
+            assert await socket.receive_bytes(timeout=5) == message
+
+
+async def test_a_forwarded_port_without_a_listener_answers_on_its_error_channel(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    await run_pod(cluster, pod_manifest("deaf"))
+    async with forwarding(cluster, "deaf", 9) as socket:
+        answer = await socket.receive_bytes(timeout=5)
+    assert answer.startswith(b"\x01error forwarding port 9 to pod ")

@@ -10,6 +10,7 @@ from apimachinery.objects.errors import BadRequest
 from nodeagent.cri.types import State
 from nodeagent.server import spdy
 from nodeagent.server.app import common_name, log_of, log_options
+from nodeagent.server.portforward import asked_ports
 from nodeagent.server.streams import Wanted
 from tests.nodeagent.pods.objects import ended, pod, ran
 
@@ -87,3 +88,13 @@ def test_a_log_that_is_not_there_is_refused(runs: tuple[object, ...], previous: 
 def test_common_names() -> None:
     assert common_name({"subject": ((("organizationName", "o"),), (("commonName", "me"),))}) == "me"
     assert common_name(None) == ""
+
+
+def test_ports_of_a_request_keep_their_order() -> None:
+    assert asked_ports(["80", "7"]) == [80, 7]
+
+
+@pytest.mark.parametrize("texts", [[], ["http"], ["0"], ["65536"], ["80", "-1"]])
+def test_ports_that_cannot_be_are_refused(texts: list[str]) -> None:
+    with pytest.raises(BadRequest):
+        asked_ports(texts)
