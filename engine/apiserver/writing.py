@@ -7,13 +7,12 @@ A write: decode and check fields → defaults and admission → strategy and val
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-import msgspec
 
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
-from engine.apiserver import admission, binding, connect, deletion, reading, stored, wire
+from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
 from engine.apiserver.registry import strategy
@@ -39,6 +38,7 @@ class Writing:
         self._store = store
 
     async def create(self, call: Call) -> Answer:
+        ownership.check_options(call, apply=False)
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
         if call.route.subresource == "binding":
@@ -50,6 +50,7 @@ class Writing:
         return self._written(call, record, 201)
 
     async def update(self, call: Call) -> Answer:
+        ownership.check_options(call, apply=False)
         sub = call.subresource
 
         def put(old: Json) -> Json:
@@ -79,10 +80,15 @@ class Writing:
                 return _absorbed(sub, old, self._patched(call, kind_of_patch, sub.project(old)))
             return self._patched(call, kind_of_patch, old)
 
-        if kind_of_patch == "apply" and sub is None and self._store.latest(call.key) is None:
-            created = self._decoded(call, "application/yaml")
-            created.setdefault("metadata", {}).setdefault("name", call.route.name)
-            return self._written(call, await self._store_new(call, created), 201)
+        ownership.check_options(call, apply=kind_of_patch == "apply")
+        if kind_of_patch == "apply":
+            if sub is None and self._store.latest(call.key) is None:
+                return self._written(
+                    call, await self._store_new(call, ownership.applied(call, None), applied=True), 201
+                )
+            return self._written(
+                call, await self._store_changed(call, partial(ownership.applied, call), applied=True), 200
+            )
         return self._written(call, await self._store_changed(call, patched), 200)
 
     async def _bind(self, call: Call) -> Answer:
@@ -113,18 +119,12 @@ class Writing:
         return obj
 
     def _patched(self, call: Call, kind_of_patch: patching.PatchKind, old: Json) -> Json:
-        if kind_of_patch == "apply":
-            # Fields that the applier stops sending stay: ownership of fields is not recorded yet.
-            sent = self._decoded(call, "application/yaml")
-            sent.get("metadata", {}).pop("resourceVersion", None)
-            new = patching.apply_patch("strategic", old, msgspec.json.encode(sent), call.type_meta)
-        else:
-            new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
+        new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
         decoded, warnings = schema.decode_patched(new, call.type_meta, validation=call.validation)
         call.context.warnings[:] = warnings
         return decoded
 
-    async def _store_new(self, call: Call, obj: Json) -> Record:
+    async def _store_new(self, call: Call, obj: Json, *, applied: bool = False) -> Record:
         kind, context, namespace = call.kind, call.context, call.route.namespace
         if obj.get("metadata", {}).get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
@@ -132,6 +132,8 @@ class Writing:
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
         admission.check_node(call.request.user, kind, call.route, metadata.get("name", ""), context)
+        if not applied:
+            ownership.record_create(call, obj)
         try:
             strategy.prepare_create(kind, obj, context)
             record = await self._insert_named(call, obj)
@@ -166,12 +168,11 @@ class Writing:
             raise KeyExists(key)
         return Record(key, value, 0)
 
-    async def _store_changed(self, call: Call, revise: Revise, key: str = "") -> Record:
+    async def _store_changed(self, call: Call, revise: Revise, *, applied: bool = False) -> Record:
         """Read, revise, check, compare and swap; again when somebody else was faster and the client did not mind."""
         kind, context = call.kind, call.context
-        key = key or call.key
         while True:
-            record = self._store.latest(key)
+            record = self._store.latest(call.key)
             if record is None:
                 raise NotFound.of(kind.plural, call.route.name, group=kind.group)
             old = stored.read(kind, record)
@@ -180,7 +181,7 @@ class Writing:
             for obj in (new, old):
                 obj["metadata"].pop("resourceVersion", None)
             try:
-                self._prepare_change(call, new, old)
+                self._prepare_change(call, new, old, applied=applied)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
                 context.rolled_back()
@@ -196,13 +197,18 @@ class Writing:
                 context.committed()
             return changed
 
-    def _prepare_change(self, call: Call, new: Json, old: Json) -> None:
+    def _prepare_change(self, call: Call, new: Json, old: Json, *, applied: bool) -> None:
         kind, sub, context = call.kind, call.subresource, call.context
+        entries = new["metadata"].pop("managedFields", None)
         if sub is not None and sub.absorb is None:
             strategy.prepare_subresource(kind, sub, new, old, context)
-            return
-        strategy.admit_update(kind, new, old, call.route.namespace if kind.namespaced else None, context)
-        strategy.prepare_update(kind, new, old, context)
+        else:
+            strategy.admit_update(kind, new, old, call.route.namespace if kind.namespaced else None, context)
+            strategy.prepare_update(kind, new, old, context)
+        if not applied:
+            ownership.record_update(call, new, old, entries)
+        elif entries:
+            new["metadata"]["managedFields"] = entries
 
     async def _swap(self, call: Call, record: Record, new: Json, old: Json) -> Record:
         kind = call.kind

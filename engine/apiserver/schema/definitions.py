@@ -56,6 +56,7 @@ class Definition(Property, frozen=True):
     """A named type: an object with properties, or a scalar with a format."""
 
     properties: dict[str, Property] | None = None
+    required: list[str] = msgspec.field(default_factory=list[str])
 
 
 class _File(msgspec.Struct):

@@ -1,0 +1,141 @@
+"""What a request means for the owners of an object's fields: who writes, what is recorded, what an apply makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apimachinery.objects.errors import BadRequest, Invalid
+from apimachinery.objects.field import FieldError, forbidden, invalid, required, too_long
+from apimachinery.objects.meta import format_time
+from engine.apiserver.call import Call
+from engine.apiserver.fieldmanagement import owners, tracking
+from engine.apiserver.fieldmanagement.owners import Stamp
+from engine.apiserver.fieldmanagement.problems import Untyped
+from engine.apiserver.fieldmanagement.shapes import Struct, shape_of
+from engine.apiserver.schema import decode as schema
+
+Json = dict[str, Any]
+
+_LONGEST_MANAGER = 128
+_UNKNOWN = 'unknown field "'
+
+
+def check_options(call: Call, *, apply: bool) -> None:
+    """The query parameters about owners. Raises Invalid."""
+    query, errors = call.request.query, list[FieldError]()
+    manager = query.get("fieldManager")
+    if apply and not manager:
+        errors.append(required("fieldManager", "is required for apply patch"))
+    if not apply and "force" in query:
+        errors.append(forbidden("force", "may not be specified for non-apply patch"))
+    if len(manager) > _LONGEST_MANAGER:
+        errors.append(too_long("fieldManager", _LONGEST_MANAGER))
+    if not manager.isprintable():
+        errors.append(invalid("fieldManager", manager, "should only contain printable characters"))
+    if errors:
+        options = {"create": "CreateOptions", "update": "UpdateOptions"}.get(call.route.verb, "PatchOptions")
+        raise Invalid.of(options, "meta.k8s.io", "", errors)
+
+
+def record_create(call: Call, obj: Json) -> None:
+    """Note on a new object, admitted and not yet prepared, who made it."""
+    metadata = obj["metadata"]
+    metadata.pop("managedFields", None)
+    shown = {key: value for key, value in obj.items() if key != "status"} if _has_status(call) else obj
+    metadata["managedFields"] = tracking.created(_shape(call), shown, _stamp(call))
+
+
+def record_update(call: Call, new: Json, old: Json, sent: Any) -> None:
+    """Note on a changed object, ready for the store, who changed it. `sent` is what it said of its owners."""
+    entries = tracking.updated(_shape(call), old, new, _before(call, sent, old), _stamp(call))
+    if entries:
+        new["metadata"]["managedFields"] = entries
+
+
+def applied(call: Call, live: Json | None) -> Json:
+    """The object that an apply makes of what is there, or of nothing. Raises BadRequest, Conflict."""
+    config = _configuration(call)
+    metadata: Json = config["metadata"]
+    new = live is None
+    if live is None:
+        live = {"apiVersion": config["apiVersion"], "kind": config["kind"], "metadata": {"name": call.route.name}}
+        before = None
+    else:
+        before = live["metadata"].get("managedFields")
+    who = owners.applier(call.request.query.get("fieldManager"), call.route.subresource)
+    stamp = Stamp(who, format_time(call.context.now))
+    force = call.request.query.flag("force")
+    try:
+        merged, entries = tracking.applied(_shape(call), live, config, before, stamp, force=force, new=new)
+    except Untyped as error:
+        raise BadRequest(f"{_failed(call)}: {error}") from error
+    kept = {**merged["metadata"], "managedFields": entries}
+    kept.update((key, metadata[key]) for key in ("uid", "resourceVersion") if metadata.get(key))
+    return {**merged, "metadata": kept}
+
+
+def _configuration(call: Call) -> Json:
+    """The body of an apply, in the type of the whole object."""
+    sent, messages = schema.decode(
+        call.request.body, call.type_meta, validation="Warn", content_type="application/yaml"
+    )
+    unknown = [text for text in messages if text.startswith(_UNKNOWN)]
+    if unknown:
+        field = unknown[0].removeprefix(_UNKNOWN).rstrip('"')
+        raise BadRequest(f"{_failed(call)}: .{field}: field not declared in schema")
+    if messages and call.validation == "Strict":
+        raise BadRequest(schema.strict_text(messages))
+    call.context.warnings[:] = messages if call.validation == "Warn" else []
+    metadata: Json = sent.setdefault("metadata", {})
+    _check_metadata(call, metadata)
+    kind, sub = call.kind, call.subresource
+    if sub is not None and sub.absorb is not None:
+        # A view in another kind: its spec stands for the same fields of the object.
+        sent = {**sent, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}}
+        sent.pop("status", None)
+    elif sub is not None:
+        sent.pop("spec", None)
+    elif _has_status(call):
+        sent.pop("status", None)
+    return sent
+
+
+def _check_metadata(call: Call, metadata: Json) -> None:
+    name, namespace = metadata.get("name") or call.route.name, metadata.get("namespace") or call.route.namespace
+    if name != call.route.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({call.route.name})")
+    if call.kind.namespaced and namespace != call.route.namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if metadata.get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    metadata.pop("managedFields", None)
+
+
+def _failed(call: Call) -> str:
+    where = f"{call.route.namespace}/{call.route.name}"
+    return f"failed to create typed patch object ({where}; {call.kind.api_version}, Kind={call.kind.kind})"
+
+
+def _before(call: Call, sent: Any, old: Json) -> Any:
+    """The entries to go on from: the object's, unless the client sent others that can be read."""
+    live = old["metadata"].get("managedFields")
+    if call.subresource is not None or sent is None or sent == live:
+        return live
+    if owners.is_reset(sent):
+        return None
+    return sent if owners.read(sent) else live
+
+
+def _stamp(call: Call) -> Stamp:
+    name = owners.manager_name(call.request.query.get("fieldManager"), call.request.header("user-agent"))
+    who = owners.updater(name, call.kind.api_version, call.route.subresource)
+    return Stamp(who, format_time(call.context.now))
+
+
+def _shape(call: Call) -> Struct:
+    kind = call.kind
+    return shape_of(kind.group, kind.version, kind.kind)
+
+
+def _has_status(call: Call) -> bool:
+    return "status" in call.kind.subresources
