@@ -8,7 +8,7 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -162,15 +162,24 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
     # These take longer to load than the API to start: they come when that is done.
     from engine.fleet.links import Links
     from engine.runtime.controllers import ControllersConfig, run_controllers
+    from engine.runtime.leader import Election, own_identity
     from engine.runtime.scheduling import run_scheduler
 
+    identity = own_identity()
+
+    def start(name: str, lease: str, work: Callable[[], Awaitable[None]]) -> None:
+        """A store that others may write needs a leader for each part; alone we do it all."""
+        election = Election(api.client("leader-election"), clock, lease, identity)
+        scope.supervise(name, work if config.store == "sqlite" else lambda: election.run(work))
+
     settings = ControllersConfig(cluster_cidr=config.cluster_cidr, root_ca=pki.ca_pem.decode())
-    scope.supervise("controllers", lambda: run_controllers(api.client("kube-controller-manager"), clock, settings))
-    scope.supervise("scheduler", lambda: run_scheduler(api.client("kube-scheduler"), clock))
+    controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
+    start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings))
+    start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
     api.nodes.connections = links
-    scope.supervise("links", links.run)
+    start("links", "pilothouse-fleet", links.run)
 
 
 def _announce(config: EngineConfig, pki: Pki, address: tuple[str, int]) -> None:

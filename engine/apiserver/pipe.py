@@ -33,10 +33,14 @@ from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Writing
-from engine.store.errors import StoreUnavailable
+from engine.store.errors import ClaimTaken, StoreUnavailable
 from engine.store.protocol import Store
 
 log = structlog.get_logger(__name__)
+
+
+# How often the addresses of a Service are chosen anew when other engines choose the same at the same moment.
+_CLAIM_ATTEMPTS = 8
 
 
 class Pipe:
@@ -94,7 +98,19 @@ class Pipe:
             raise denied(request.user, route)
         if request.body and request.header("content-type").startswith(protobuf.MEDIA_TYPE):
             request = request.with_json(protobuf.to_json(request.body))
-        return await self._verbs[route.verb](self._call(request, route))
+        await self._fresh(request.query.get("resourceVersion"))
+        for _ in range(_CLAIM_ATTEMPTS):
+            try:
+                return await self._verbs[route.verb](self._call(request, route))
+            except ClaimTaken:
+                # Another engine was faster with the same address or port; by now we know, and choose or refuse anew.
+                continue
+        raise InternalError("the addresses and ports that were chosen are taken again and again by others; try again")
+
+    async def _fresh(self, version: str) -> None:
+        """Wait until we know what any engine acknowledged, unless the client is content with what is at hand."""
+        if not version or (version.isdigit() and int(version) > self._store.revision):
+            await self._store.barrier()
 
     def _call(self, request: Request, route: Route) -> Call:
         kind = catalog.by_resource(route.group, route.version, route.plural)
@@ -126,15 +142,11 @@ class Pipe:
         sub = call.subresource
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
-        if not call.request.query.get("resourceVersion"):
-            await self._store.barrier()
         if sub is not None and sub.project is not None:
             return reading.answer(msgspec.json.encode(sub.project(stored.existing(self._store, call))), call.form)
         return reading.get(call.kind, self._store, call.key, form=call.form, query=call.request.query, now=call.now)
 
     async def _list(self, call: Call) -> Answer:
-        if not call.request.query.get("resourceVersion"):
-            await self._store.barrier()
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
         return reading.list_(call.kind, self._store, selection, form=call.form, query=call.request.query, now=call.now)
 
