@@ -47,6 +47,7 @@ _HEARD_WITHIN = 10.0
 # After this long without news the newest revision is taken to be of a key that we do not watch.
 _SILENCE = 0.3
 _RETRY = 0.1
+_CLOSE_WITHIN = 5.0
 
 
 @dataclass(slots=True)
@@ -107,6 +108,7 @@ class EtcdStore:
         self._barrier: asyncio.Task[None] | None = None
         self._next_barrier: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._misread: StoreError | None = None
         self._closed = False
 
     @classmethod
@@ -133,6 +135,8 @@ class EtcdStore:
             loop = store._loop
             store._tasks.append(loop.create_task(store._follow(), name="store/watch"))
             await store.barrier()
+            if store._misread is not None:
+                raise store._misread
             key = f"{store._own}compaction"
             compacting = compact_regularly(client, key, lambda: mirror.revision, compact_every)
             store._tasks.append(loop.create_task(compacting, name="store/compaction"))
@@ -203,7 +207,7 @@ class EtcdStore:
             return
         self._closed = True
         if self._writes:
-            await asyncio.wait(self._writes)
+            await asyncio.wait(self._writes, timeout=_CLOSE_WITHIN)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -437,6 +441,7 @@ class EtcdStore:
             after = None if deleted else self._record(kv)
         except StoreCorrupt as error:
             log.error("a change in etcd is not shown", error=str(error))
+            self._misread = error
             mirror.advance(kv.mod_revision)
             return
         mirror.apply(Change(kv.mod_revision, key, before, after), now)

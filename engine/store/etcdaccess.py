@@ -17,3 +17,5 @@ class EtcdAccess:
     user: str = ""
     password: str = field(default="", repr=False)
     """Never shown: not in `repr`, not in messages."""
+    patience: float = 10.0
+    """Seconds of tries at all members before a caller is told that etcd does not answer."""

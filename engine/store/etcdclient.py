@@ -31,8 +31,6 @@ rpc: Any = _untyped_rpc
 
 ATTEMPT = 3.0
 """Seconds for one try at one member."""
-PATIENCE = 10.0
-"""Seconds of tries at all members before a caller is told."""
 _PAUSE = 0.05
 _PAGE = 1000
 
@@ -168,7 +166,7 @@ class EtcdClient:
     async def compacted_at(self, prefix: str) -> int:
         """The revision that the history has been cut at; only to be called when something has been compacted."""
         try:
-            async with asyncio.timeout(PATIENCE), aclosing(self.watch(f"{prefix}\0none", 1)) as responses:
+            async with asyncio.timeout(self._access.patience), aclosing(self.watch(f"{prefix}\0none", 1)) as responses:
                 async for _ in responses:
                     continue
         except Compacted as error:
@@ -179,7 +177,7 @@ class EtcdClient:
 
     async def _call(self, method: Callable[[_Member], Any], request: Any) -> Answered:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + self._access.patience
         logins = 0
         repeated = False
         while True:
