@@ -9,8 +9,19 @@ import msgspec
 
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import AlreadyExists, NotFound
-from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 
+# Value and description of upstream's two classes for the pods that a cluster cannot do without.
+_PRIORITY_CLASSES = {
+    "system-cluster-critical": (
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    "system-node-critical": (
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+}
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -19,6 +30,8 @@ async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[st
     first = ipaddress.ip_network(service_cidr).network_address
     for name in SYSTEM_NAMESPACES:
         await _ensure(client, NAMESPACES, {"metadata": {"name": name}})
+    for name, (value, description) in _PRIORITY_CLASSES.items():
+        await _ensure(client, PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": description})
     await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
     await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")
     endpoints = _kubernetes_endpoints(address)

@@ -128,6 +128,7 @@ class Pipe:
             groups=user.groups,
             dry_run=options.dry_run(request),
             lookup=partial(stored.lookup, self._store),
+            find=partial(stored.find, self._store),
             service_ips=self._service_ips,
             node_ports=self._node_ports,
         )

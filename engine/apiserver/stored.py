@@ -31,6 +31,15 @@ def lookup(store: Store, group: str, plural: str, namespace: str, name: str) -> 
     return read(kind, record) if kind is not None and record is not None else None
 
 
+def find(store: Store, group: str, plural: str, namespace: str) -> list[Json]:
+    """All objects of a kind in a namespace, or in the cluster when that is empty (see registry.kind.Context)."""
+    kind = catalog.by_group_resource(group, plural)
+    if kind is None:
+        return []
+    prefix = f"{kind.storage_prefix}{namespace}/" if namespace else kind.storage_prefix
+    return [read(kind, record) for record in store.list(prefix).records]
+
+
 def read(kind: Kind, record: Record) -> Json:
     """A record as a whole object of `kind`; the caller owns it."""
     obj = wire.decode(record)

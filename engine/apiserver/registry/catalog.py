@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from engine.apiserver.registry.admissionregistration.policy import (
+    MUTATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY,
+)
+from engine.apiserver.registry.admissionregistration.policybinding import (
+    MUTATING_ADMISSION_POLICY_BINDING,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+)
+from engine.apiserver.registry.admissionregistration.webhookconfiguration import (
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
 from engine.apiserver.registry.apps.controllerrevision import CONTROLLER_REVISION
 from engine.apiserver.registry.apps.daemonset import DAEMON_SET
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
@@ -31,9 +43,20 @@ from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
 from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
 from engine.apiserver.registry.events.event import EVENTS_EVENT
 from engine.apiserver.registry.kind import Kind
+from engine.apiserver.registry.networking.ingress import INGRESS
+from engine.apiserver.registry.networking.ingressclass import INGRESS_CLASS
+from engine.apiserver.registry.networking.networkpolicy import NETWORK_POLICY
+from engine.apiserver.registry.node.runtimeclass import RUNTIME_CLASS
 from engine.apiserver.registry.policy.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from engine.apiserver.registry.rbac.binding import CLUSTER_ROLE_BINDING, ROLE_BINDING
 from engine.apiserver.registry.rbac.role import CLUSTER_ROLE, ROLE
+from engine.apiserver.registry.scheduling.priorityclass import PRIORITY_CLASS
+from engine.apiserver.registry.storage.csidriver import CSI_DRIVER
+from engine.apiserver.registry.storage.csinode import CSI_NODE
+from engine.apiserver.registry.storage.csistoragecapacity import CSI_STORAGE_CAPACITY
+from engine.apiserver.registry.storage.storageclass import STORAGE_CLASS
+from engine.apiserver.registry.storage.volumeattachment import VOLUME_ATTACHMENT
+from engine.apiserver.registry.storage.volumeattributesclass import VOLUME_ATTRIBUTES_CLASS
 
 KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
@@ -62,12 +85,29 @@ KINDS: tuple[Kind, ...] = (
     CRON_JOB,
     JOB,
     CERTIFICATE_SIGNING_REQUEST,
+    INGRESS_CLASS,
+    INGRESS,
+    NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
     CLUSTER_ROLE,
     ROLE_BINDING,
     ROLE,
+    CSI_DRIVER,
+    CSI_NODE,
+    CSI_STORAGE_CAPACITY,
+    STORAGE_CLASS,
+    VOLUME_ATTACHMENT,
+    VOLUME_ATTRIBUTES_CLASS,
+    MUTATING_ADMISSION_POLICY,
+    MUTATING_ADMISSION_POLICY_BINDING,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+    PRIORITY_CLASS,
     LEASE,
+    RUNTIME_CLASS,
     ENDPOINT_SLICE,
 )
 

@@ -14,7 +14,7 @@ from engine.apiserver.registry.views import AGE, NAME, UNSET, Metadata
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 """Where a claim named its class before it had a field for that."""
-_DEFAULT_MARKS = (
+DEFAULT_CLASS_MARKS = (
     "storageclass.kubernetes.io/is-default-class",
     "storageclass.beta.kubernetes.io/is-default-class",
 )
@@ -153,7 +153,7 @@ def default_class(context: Context) -> str:
     marked = [
         item["metadata"]
         for item in context.find("storage.k8s.io", "storageclasses", "")
-        if any(item["metadata"].get("annotations", {}).get(mark) == "true" for mark in _DEFAULT_MARKS)
+        if any(item["metadata"].get("annotations", {}).get(mark) == "true" for mark in DEFAULT_CLASS_MARKS)
     ]
     marked.sort(key=lambda meta: meta["name"])
     newest = max((meta["creationTimestamp"] for meta in marked), default="")

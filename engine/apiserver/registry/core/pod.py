@@ -17,11 +17,15 @@ from engine.apiserver.registry.podspec.defaults import (
 )
 from engine.apiserver.registry.podspec.resources import qos_class
 from engine.apiserver.registry.podspec.validation import append_spec_errors
+from engine.apiserver.registry.scheduling.priorityclass import SYSTEM_CLASSES
 
 _DEFAULT_ACCOUNT = "default"
 _EVICTION_AFTER = 300
 _AUTOMATIC_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+# They count even where somebody deleted them.
+_SYSTEM_CLASSES: dict[str, Json] = {
+    name: {"metadata": {"name": name}, "value": value} for name, value in SYSTEM_CLASSES.items()
+}
 _MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -103,23 +107,34 @@ def _admit_account(obj: Json, context: Context) -> None:
 def _admit_priority(obj: Json, context: Context) -> None:
     spec: Json = obj["spec"]
     name = spec.get("priorityClassName", "")
-    policy = "PreemptLowerPriority"
-    if not name:
-        priority = 0
-    elif name in _SYSTEM_PRIORITIES:
-        priority = _SYSTEM_PRIORITIES[name]
-    else:
-        found = context.lookup("scheduling.k8s.io", "priorityclasses", "", name)
-        if found is None:
-            raise _refused(obj, f"no PriorityClass with name {name} was found")
-        priority, policy = found.get("value", 0), found.get("preemptionPolicy", policy)
+    found = _priority_class(name, context)
+    if found is None and name:
+        raise _refused(obj, f"no PriorityClass with name {name} was found")
+    found = found or {}
+    if not name and found:
+        spec["priorityClassName"] = found["metadata"]["name"]
+    priority = found.get("value", 0)
     if spec.setdefault("priority", priority) != priority:
         raise _refused(
             obj,
             f"the integer value of priority ({spec['priority']}) must not be provided in pod spec;"
             f" priority admission controller computed {priority} from the given PriorityClass name",
         )
-    spec.setdefault("preemptionPolicy", policy)
+    policy = found.get("preemptionPolicy", "PreemptLowerPriority")
+    if spec.setdefault("preemptionPolicy", policy) != policy:
+        raise _refused(
+            obj,
+            f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec;"
+            f" priority admission controller computed {policy} from the given PriorityClass name",
+        )
+
+
+def _priority_class(name: str, context: Context) -> Json | None:
+    """The class named; for no name the one that is marked as default, the lowest if there are several."""
+    if name:
+        return context.lookup("scheduling.k8s.io", "priorityclasses", "", name) or _SYSTEM_CLASSES.get(name)
+    marked = [item for item in context.find("scheduling.k8s.io", "priorityclasses", "") if item.get("globalDefault")]
+    return min(marked, key=lambda item: item.get("value", 0), default=None)
 
 
 def _refused(obj: Json, detail: str) -> Forbidden:
