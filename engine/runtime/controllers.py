@@ -10,15 +10,18 @@ from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from engine.controllers.controller import Controller
+from engine.controllers.daemonset.controller import DaemonSetController
 from engine.controllers.deployment.controller import DeploymentController
 from engine.controllers.endpointslice import EndpointSliceController
 from engine.controllers.garbagecollector import GarbageCollector
+from engine.controllers.job.controller import JobController
 from engine.controllers.namespace import NamespaceController
 from engine.controllers.nodeipam import NodeIpamController
 from engine.controllers.nodelifecycle import NodeLifecycleController
 from engine.controllers.podgc import PodGcController
 from engine.controllers.replicaset import ReplicaSetController
 from engine.controllers.serviceaccount import ServiceAccountController
+from engine.controllers.statefulset.controller import StatefulSetController
 from engine.controllers.tainteviction import TaintEvictionController
 from engine.runtime.applying import Applier
 from engine.runtime.caches import Caches
@@ -46,7 +49,7 @@ class ControllersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 DEFAULTS = ControllersConfig()
 
-SETTLE = {"endpointslice": 0.02, "deployment": 0.005, "replicaset": 0.002}
+SETTLE = {"endpointslice": 0.02, "deployment": 0.005, "replicaset": 0.002, "job": 0.002, "daemonset": 0.002}
 """Seconds by which a controller waits for more changes to the same key. Many pods of one set change together."""
 
 
@@ -81,6 +84,9 @@ def controllers(config: ControllersConfig) -> Iterable[Controller[Any]]:
         ServiceAccountController(config.root_ca),
         DeploymentController(),
         ReplicaSetController(),
+        DaemonSetController(),
+        StatefulSetController(),
+        JobController(),
         EndpointSliceController(),
         NodeIpamController(config.cluster_cidr),
         NodeLifecycleController(config.node_grace),

@@ -40,6 +40,8 @@ class Kubelets:
         self.names = tuple(names)
         self.cut: set[str] = set()
         self.broken_images: set[str] = set()
+        self.exit_codes: dict[str, int] = {}
+        """By image the code with which its container ends at once."""
         self.started: list[str] = []
         self._ready_after = ready_after
         self._clock = SystemClock()
@@ -129,12 +131,19 @@ class Kubelets:
             await asyncio.sleep(self._ready_after)
         if machine in self.cut:
             return
-        works = pod["spec"]["containers"][0]["image"] not in self.broken_images
+        image = pod["spec"]["containers"][0]["image"]
+        works = image not in self.broken_images
         self._ips += 1
         ip = f"10.42.{self._ips // 250}.{self._ips % 250 + 1}"
         now = format_time(self._clock.now())
         ready = {"type": "Ready", "status": "True" if works else "False", "lastTransitionTime": now}
-        status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": [ready]}
+        status: Json = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": [ready]}
+        if image in self.exit_codes:
+            code = self.exit_codes[image]
+            ended = {"name": "c", "state": {"terminated": {"exitCode": code, "finishedAt": now}}, "image": image}
+            status["phase"] = "Failed" if code else "Succeeded"
+            status["conditions"] = [{**ready, "status": "False"}]
+            status["containerStatuses"] = [{**ended, "imageID": "", "ready": False, "restartCount": 0}]
         body = {"metadata": {"uid": meta["uid"]}, "status": status}
         await self.client.patch(PODS, meta["name"], body, meta["namespace"], kind="strategic", subresource="status")
 
