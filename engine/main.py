@@ -142,6 +142,8 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         listen=(config.host, config.port),
         tls=pki.server_ssl(),
         tokens=pki.folder / "tokens.csv",
+        account_key=pki.account_key(),
+        issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
         service_cidr=config.service_cidr,
         node_ports=config.node_port_range,
     )

@@ -131,6 +131,14 @@ class Pki:
             raise ValueError("the certificate request must have an elliptic-curve key")
         return self._sign(key, common_name, organizations, names).public_bytes(serialization.Encoding.PEM)
 
+    def account_key(self) -> ec.EllipticCurvePrivateKey:
+        """What signs the tokens of service accounts. Raises ValueError."""
+        file = self.folder / "service-account.key"
+        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{file} does not hold an elliptic-curve key")
+        return key
+
     def kubeconfig(self, server: str) -> bytes:
         """An admin's kubeconfig for this cluster, complete in itself."""
 

@@ -1,6 +1,6 @@
-"""Rules that guard every kind alike before its own: living namespaces, namespaces that stay, nodes that keep to theirs.
+"""Rules that guard every kind alike before its own: living namespaces, and namespaces that stay.
 
-Source: apiserver/pkg/admission/plugin/namespace/lifecycle, plugin/pkg/admission/noderestriction.
+Source: apiserver/pkg/admission/plugin/namespace/lifecycle.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from typing import Any
 
 from apimachinery.objects.errors import Forbidden, NotFound
 from engine.apiserver.registry.kind import Context, Kind
-from engine.apiserver.request import User
-from engine.apiserver.route import Route
 
-_READS = frozenset({"get", "list", "watch"})
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -34,25 +31,6 @@ def check_namespace(kind: Kind, namespace: str, name: str, context: Context) -> 
         if kind.group:
             details["group"] = kind.group
         raise Forbidden(f'{kind.group_resource} "{name}" is forbidden: {detail}', details=details)
-
-
-def check_node(user: User, kind: Kind, route: Route, name: str, context: Context) -> None:
-    """Raises Forbidden when a node's agent writes what belongs to another node."""
-    if "system:nodes" not in user.groups or "system:masters" in user.groups or route.verb in _READS:
-        return
-    node = user.name.removeprefix("system:node:")
-    if kind.plural in ("nodes", "leases") and name != node:
-        raise _forbidden(kind, name, f'node "{node}" is not allowed to modify {kind.singular} "{name}"')
-    if kind.plural == "pods":
-        pod = context.lookup("", "pods", route.namespace, name)
-        if pod is not None and pod.get("spec", {}).get("nodeName") != node:
-            raise _forbidden(kind, name, f'node "{node}" can only change pods with spec.nodeName set to itself')
-
-
-def _forbidden(kind: Kind, name: str, detail: str) -> Forbidden:
-    details = {"name": name, "kind": kind.plural, "group": kind.group}
-    message = f'{kind.group_resource} "{name}" is forbidden: {detail}'
-    return Forbidden(message, details={key: value for key, value in details.items() if value})
 
 
 def check_delete(kind: Kind, name: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import AlreadyExists, NotFound
 from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
+from engine.apiserver.authz.reconcile import ensure_defaults
 
 # Value and description of upstream's two classes for the pods that a cluster cannot do without.
 _PRIORITY_CLASSES = {
@@ -32,6 +33,7 @@ async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[st
         await _ensure(client, NAMESPACES, {"metadata": {"name": name}})
     for name, (value, description) in _PRIORITY_CLASSES.items():
         await _ensure(client, PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": description})
+    await ensure_defaults(client)
     await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
     await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")
     endpoints = _kubernetes_endpoints(address)

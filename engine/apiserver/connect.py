@@ -9,6 +9,8 @@ from apimachinery.objects.errors import BadRequest
 from engine.apiserver.request import Query, Upgrade
 
 STREAMS = frozenset({"log", "exec", "attach", "portforward"})
+COMMANDS = frozenset({"exec", "attach", "portforward"})
+"""Streams by which a client makes something happen in a pod."""
 
 _LOG_OPTIONS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes")
 _EXEC_OPTIONS = ("command", "stdin", "stdout", "stderr", "tty")

@@ -35,6 +35,8 @@ class Documents:
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
         self.ready = False
+        self.pages: dict[str, Callable[[], Response]] = {}
+        """Further documents by their paths."""
 
     async def answer(self, request: Request) -> Answer:
         """Raises StatusError 404 for a path that nobody serves."""
@@ -43,6 +45,9 @@ class Documents:
             return self._health(top, request)
         if top == "version":
             return json_response(VERSION)
+        page = self.pages.get(request.path.rstrip("/"))
+        if page is not None:
+            return page()
         found = self._discovery(request)
         if found is None:
             raise not_served()

@@ -15,10 +15,11 @@ from aiohttp import web
 
 from apimachinery.objects.errors import RequestEntityTooLarge, StatusError
 from engine.apiserver.answers import error_response
-from engine.apiserver.authn import Authenticator
+from engine.apiserver.authn.authenticator import Authenticator
+from engine.apiserver.authn.impersonation import impersonated
+from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.nodes import NodeProxy
-from engine.apiserver.pipe import Pipe
-from engine.apiserver.request import Frame, Query, Request, Response, Upgrade, WatchAnswer
+from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, WatchAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +37,17 @@ _WRITE_AT_ONCE = 128 << 10
 class HttpServer:
     """Use `start` and `stop`; `address` is known after start."""
 
-    def __init__(self, pipe: Pipe, authenticator: Authenticator, nodes: NodeProxy, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        pipe: Handler,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        nodes: NodeProxy,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self._pipe = pipe
         self._authenticator = authenticator
+        self._authorizer = authorizer
         self._nodes = nodes
         self._tls = tls
         self._runner: web.ServerRunner | None = None
@@ -77,9 +86,13 @@ class HttpServer:
         transport = request.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
         user = self._authenticator.identify(peer, request.headers.get("authorization", ""))
+        other = impersonated(user, request.headers.items(), self._authorizer)
         path, _, query = request.raw_path.partition("?")
         body = await _body(request) if request.body_exists else b""
-        return Request(request.method, path, Query.parse(query), request.headers, body, user)
+        asked = Request(request.method, path, Query.parse(query), request.headers, body, other or user)
+        if other is not None:
+            asked.impersonator = user
+        return asked
 
     async def _watch(self, request: web.BaseRequest, watch: WatchAnswer) -> web.StreamResponse:
         transport = request.transport

@@ -15,8 +15,7 @@ from apimachinery.client.transport import Query as ClientQuery
 from apimachinery.client.transport import Response as ClientResponse
 from apimachinery.objects.errors import StatusError
 from engine.apiserver.answers import error_response
-from engine.apiserver.pipe import Pipe
-from engine.apiserver.request import Frame, Query, Request, Response, Upgrade, User
+from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User
 
 # What a watcher in the same process may leave unread before its watch ends; it lists again then.
 _BACKLOG = 100_000
@@ -32,7 +31,7 @@ def component(name: str) -> User:
 class InProcessTransport:
     """Requests as one user."""
 
-    def __init__(self, pipe: Pipe, user: User) -> None:
+    def __init__(self, pipe: Handler, user: User) -> None:
         self._pipe = pipe
         self._user = user
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from apimachinery.objects.errors import NotFound
 from engine.apiserver import admission, deletion, options, reading, stored, wire
 from engine.apiserver.answers import success
 from engine.apiserver.call import Call
 from engine.apiserver.deletion import DeleteRequest
+from engine.apiserver.guard import Guard, Write
 from engine.apiserver.notes import value_of
 from engine.apiserver.request import Answer, json_response
 from engine.apiserver.selection import selection_of
@@ -18,8 +21,9 @@ from engine.store.protocol import Record, Store
 class Removing:
     """The verbs that delete from one store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, guards: Sequence[Guard]) -> None:
         self._store = store
+        self._guards = guards
 
     async def delete(self, call: Call) -> Answer:
         request = options.delete_request(call.request)
@@ -57,6 +61,8 @@ class Removing:
             if record is None:
                 raise NotFound.of(kind.plural, name, group=kind.group)
             obj = stored.read(kind, record)
+            for guard in self._guards:
+                guard.check(Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context))
             deletion.check_preconditions(kind, obj, request, record.revision)
             outcome = deletion.mark(kind, obj, request, context)
             if outcome == "unchanged" or request.dry_run:

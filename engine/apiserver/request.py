@@ -13,6 +13,8 @@ import msgspec
 JSON = "application/json"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
+NO_EXTRA: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -21,8 +23,10 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_EXTRA, hash=False)
 
 
+AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 
@@ -72,6 +76,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
     user: User = ANONYMOUS
+    impersonator: User | None = None
+    """Who really asks, when `user` is impersonated."""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
@@ -146,6 +152,14 @@ class Upgrade:
 
 
 Answer = Response | WatchAnswer | Upgrade
+
+
+class Handler(Protocol):
+    """What transports hand requests to."""
+
+    async def handle(self, request: Request) -> Answer:
+        """The answer to any request; never raises but CancelledError."""
+        ...
 
 
 def json_response(obj: object, status: int = 200, headers: Mapping[str, str] = NO_HEADERS) -> Response:

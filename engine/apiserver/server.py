@@ -7,19 +7,31 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
-from engine.apiserver import wire
+from engine.apiserver import stored, wire
 from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
-from engine.apiserver.authn import Authenticator, TokenFile
-from engine.apiserver.authz import FixedAuthorizer
+from engine.apiserver.authn import discovery
+from engine.apiserver.authn.accounts import AccountTokens
+from engine.apiserver.authn.authenticator import Authenticator
+from engine.apiserver.authn.jose import SigningKey
+from engine.apiserver.authn.reviews import IdentityReviews
+from engine.apiserver.authn.tokenfile import TokenFile
+from engine.apiserver.authn.tokenrequest import TokenRequests
+from engine.apiserver.authz.escalation import EscalationGuard
+from engine.apiserver.authz.noderestriction import NodeRestriction
+from engine.apiserver.authz.reviews import AccessReviews
+from engine.apiserver.authz.signers import SignerGuard
+from engine.apiserver.authz.union import Union
 from engine.apiserver.documents import Documents
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
@@ -88,6 +100,8 @@ async def serve_api(
     listen: tuple[str, int],
     tls: ssl.SSLContext | None,
     tokens: Path,
+    account_key: ec.EllipticCurvePrivateKey,
+    issuer: str,
     service_cidr: str,
     node_ports: tuple[int, int],
 ) -> AsyncGenerator[ApiServer]:
@@ -95,11 +109,28 @@ async def serve_api(
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     documents = Documents()
+    authorizer = Union()
+    authorizer.follow(store)
+    accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
+    documents.pages.update(discovery.pages(accounts))
+    authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
+    guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
     pipe = Pipe(
-        store, clock, authorizer=FixedAuthorizer(), documents=documents, service_ips=addresses, node_ports=ports
+        store,
+        clock,
+        authorizer=authorizer,
+        documents=documents,
+        service_ips=addresses,
+        node_ports=ports,
+        guards=guards,
+        creators={
+            **AccessReviews(authorizer).creators(),
+            **IdentityReviews(authenticator).creators(),
+            ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
+        },
     )
     async with NodeProxy(NoConnections()) as nodes, TaskScope("apiserver") as scope:
-        http = HttpServer(pipe, Authenticator(TokenFile.load(tokens)), nodes, tls)
+        http = HttpServer(pipe, authenticator, authorizer, nodes, tls)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))

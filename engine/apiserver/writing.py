@@ -6,7 +6,7 @@ A write: decode and check fields → defaults and admission → strategy and val
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from apimachinery.objects.field import invalid
 from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
+from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
 from engine.apiserver.registry.kind import Subresource
 from engine.apiserver.registry.metadata import generate_name
@@ -26,6 +27,8 @@ from engine.store.protocol import Record, Store
 
 Json = dict[str, Any]
 Revise = Callable[[Json], Json]
+Creator = Callable[[Call, Json], Awaitable[Json]]
+"""Answers a POST that stores nothing of its kind: a review, a token. Gets the decoded body. Raises StatusError."""
 
 # How often a generated name may collide before we say so.
 _NAME_ATTEMPTS = 8
@@ -34,8 +37,10 @@ _NAME_ATTEMPTS = 8
 class Writing:
     """The verbs that write to one store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, guards: Sequence[Guard], creators: Mapping[tuple[str, str, str], Creator]) -> None:
         self._store = store
+        self._guards = guards
+        self._creators = creators
 
     async def create(self, call: Call) -> Answer:
         ownership.check_options(call, apply=False)
@@ -43,6 +48,10 @@ class Writing:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
         if call.route.subresource == "binding":
             return await self._bind(call)
+        creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))
+        if creator is not None:
+            answer = await creator(call, self._decoded(call))
+            return json_response(answer, 201, warning_headers(call.context.warnings))
         if call.subresource is not None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         obj = self._decoded(call)
@@ -131,7 +140,7 @@ class Writing:
         strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
-        admission.check_node(call.request.user, kind, call.route, metadata.get("name", ""), context)
+        self._guard(call, metadata.get("name", ""), obj, None)
         if not applied:
             ownership.record_create(call, obj)
         try:
@@ -202,13 +211,23 @@ class Writing:
         entries = new["metadata"].pop("managedFields", None)
         if sub is not None and sub.absorb is None:
             strategy.prepare_subresource(kind, sub, new, old, context)
+            self._guard(call, call.route.name, new, old)
         else:
             strategy.admit_update(kind, new, old, call.route.namespace if kind.namespaced else None, context)
+            self._guard(call, call.route.name, new, old)
             strategy.prepare_update(kind, new, old, context)
         if not applied:
             ownership.record_update(call, new, old, entries)
         elif entries:
             new["metadata"]["managedFields"] = entries
+
+    def _guard(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        route = call.route
+        write = Write(
+            call.request.user, call.kind, route.subresource, route.namespace, name, new, old, call.context
+        )  # fmt: skip
+        for guard in self._guards:
+            guard.check(write)
 
     async def _swap(self, call: Call, record: Record, new: Json, old: Json) -> Record:
         kind = call.kind

@@ -19,6 +19,13 @@ from engine.apiserver.registry.apps.daemonset import DAEMON_SET
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
 from engine.apiserver.registry.apps.replicaset import REPLICA_SET
 from engine.apiserver.registry.apps.statefulset import STATEFUL_SET
+from engine.apiserver.registry.authentication.reviews import SELF_SUBJECT_REVIEW, TOKEN_REVIEW
+from engine.apiserver.registry.authorization.reviews import (
+    LOCAL_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
+    SUBJECT_ACCESS_REVIEW,
+)
 from engine.apiserver.registry.autoscaling.horizontalpodautoscaler import HORIZONTAL_POD_AUTOSCALER
 from engine.apiserver.registry.autoscaling.v1 import HORIZONTAL_POD_AUTOSCALER_V1
 from engine.apiserver.registry.batch.cronjob import CRON_JOB
@@ -84,6 +91,12 @@ KINDS: tuple[Kind, ...] = (
     HORIZONTAL_POD_AUTOSCALER_V1,
     CRON_JOB,
     JOB,
+    SELF_SUBJECT_REVIEW,
+    TOKEN_REVIEW,
+    LOCAL_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
+    SUBJECT_ACCESS_REVIEW,
     CERTIFICATE_SIGNING_REQUEST,
     INGRESS_CLASS,
     INGRESS,

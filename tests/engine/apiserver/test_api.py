@@ -318,9 +318,9 @@ class TestNodeAgent:
         status = {"status": {"phase": "Running"}}
         await agent.patch(PODS, "on-m1", status, "default", kind="merge", subresource="status")
         await agent.delete(PODS, "on-m1", "default", grace_period_seconds=0)
-        with pytest.raises(Forbidden, match="can only change pods with spec.nodeName set to itself"):
+        with pytest.raises(Forbidden, match="can only update pod status for pods with spec.nodeName set to itself"):
             await agent.patch(PODS, "on-m2", status, "default", kind="merge", subresource="status")
-        with pytest.raises(Forbidden, match="can only change pods"):
+        with pytest.raises(Forbidden, match="can only delete pods with spec.nodeName set to itself"):
             await agent.delete(PODS, "on-m2", "default", grace_period_seconds=0)
 
     async def test_it_may_not_delete_nodes_or_change_secrets(self, engine: RunningEngine, agent: Client) -> None:

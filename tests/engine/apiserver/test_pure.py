@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from apimachinery.objects.errors import BadRequest, Invalid, MethodNotAllowed, NotAcceptable, StatusError
 from engine.apiserver import deletion, wire
 from engine.apiserver.allocators import AddressPool, Pool
-from engine.apiserver.authn import user_of_certificate
-from engine.apiserver.authz import FixedAuthorizer
 from engine.apiserver.deletion import DeleteRequest
 from engine.apiserver.negotiate import Form, form_of
 from engine.apiserver.registry.catalog import KINDS, by_resource
 from engine.apiserver.registry.kind import Context
-from engine.apiserver.request import NO_QUERY, Query, User
+from engine.apiserver.request import NO_QUERY, Query
 from engine.apiserver.route import Route, parse
 from engine.apiserver.selection import selection_of
 from engine.apiserver.tables import human_duration
@@ -192,34 +190,6 @@ class TestDeletion:
     def test_earlier_word_on_dependents_stands_when_none_is_given(self) -> None:
         obj = {"metadata": {"name": "a", "finalizers": ["foregroundDeletion"]}}
         assert self.mark("configmaps", obj) == "marked"
-
-
-NODE = User("system:node:m1", ("system:nodes", "system:authenticated"))
-
-
-@pytest.mark.parametrize(
-    ("user", "verb", "resource", "name", "allowed"),
-    [
-        pytest.param(User("a", ("system:masters",)), "delete", ("", "nodes", ""), "x", True, id="masters"),
-        pytest.param(NODE, "patch", ("", "nodes", "status"), "m1", True, id="own-status"),
-        pytest.param(NODE, "patch", ("", "nodes", "status"), "m2", False, id="other-status"),
-        pytest.param(NODE, "update", ("coordination.k8s.io", "leases", ""), "m2", False, id="other-lease"),
-        pytest.param(NODE, "update", ("", "secrets", ""), "s", False, id="no-secret-writes"),
-        pytest.param(NODE, "update", ("", "pods", "status"), "p", True, id="pod-status"),
-        pytest.param(NODE, "create", ("", "pods", "exec"), "p", False, id="no-exec"),
-        pytest.param(User("m1", ("system:nodes",)), "list", ("", "pods", ""), "", False, id="name-without-prefix"),
-        pytest.param(User("joe"), "list", ("", "pods", ""), "", False, id="anybody"),
-    ],
-)
-def test_authorization(user: User, verb: str, resource: tuple[str, str, str], name: str, allowed: bool) -> None:
-    group, plural, sub = resource
-    route = Route(verb, group, "v1", plural, "", name, sub)
-    assert FixedAuthorizer().allows(user, route) is allowed
-
-
-def test_certificate_names_user_and_groups() -> None:
-    peer = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
-    assert user_of_certificate(peer) == User("admin", ("system:masters", "system:authenticated"))
 
 
 def test_pool_gives_every_value_once_and_takes_it_back() -> None:

@@ -106,7 +106,9 @@ def test_every_reference_leads_somewhere_and_no_json_schema_is_left(path: str) -
     assert b'"null"' not in msgspec.json.encode(document)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.plural}.{kind.group}")
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if "patch" in kind.verbs], ids=lambda kind: f"{kind.plural}.{kind.group}"
+)
 def test_a_patch_of_every_kind_announces_field_validation_and_dry_run(kind: Kind) -> None:
     base = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
     document = read(f"/openapi/v3/{base}")

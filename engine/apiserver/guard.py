@@ -1,0 +1,43 @@
+"""What stands between an admitted object and the store: rules about who writes what, whatever its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from apimachinery.objects.errors import Forbidden
+from engine.apiserver.registry.kind import Context, Kind
+from engine.apiserver.request import User
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write on its way. No `old`: a create; no `new`: a delete."""
+
+    user: User
+    kind: Kind
+    subresource: str
+    namespace: str
+    name: str
+    new: Json | None
+    old: Json | None
+    context: Context
+
+    def forbidden(self, text: str) -> Forbidden:
+        """Upstream's refusal of this write."""
+        kind = self.kind
+        named = f'{kind.group_resource} "{self.name}"' if self.name else kind.group_resource
+        details = {"name": self.name, "kind": kind.plural, "group": kind.group}
+        return Forbidden(
+            f"{named} is forbidden: {text}", details={key: value for key, value in details.items() if value}
+        )
+
+
+class Guard(Protocol):
+    """Judges writes from memory: never waits, never changes the object."""
+
+    def check(self, write: Write) -> None:
+        """Raises StatusError."""
+        ...
