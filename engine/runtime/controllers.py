@@ -10,6 +10,7 @@ from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from engine.controllers.controller import Controller
+from engine.controllers.cronjob.controller import CronJobController
 from engine.controllers.daemonset.controller import DaemonSetController
 from engine.controllers.deployment.controller import DeploymentController
 from engine.controllers.endpointslice import EndpointSliceController
@@ -87,6 +88,7 @@ def controllers(config: ControllersConfig) -> Iterable[Controller[Any]]:
         DaemonSetController(),
         StatefulSetController(),
         JobController(),
+        CronJobController(),
         EndpointSliceController(),
         NodeIpamController(config.cluster_cidr),
         NodeLifecycleController(config.node_grace),

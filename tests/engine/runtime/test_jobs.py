@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apimachinery.objects.resources import EVENTS, JOBS, PODS
+from apimachinery.objects.resources import CRONJOBS, EVENTS, JOBS, PODS
 from tests.engine.conftest import RunningEngine
 from tests.engine.runtime.cluster import Cluster, Json, eventually
 
@@ -104,3 +104,32 @@ async def test_suspended_job_runs_once_it_is_resumed(engine: RunningEngine, clus
     assert await cluster.items(PODS) == []
     await engine.kubectl("patch", "job/work", "--type=merge", "--patch", '{"spec": {"suspend": false}}')
     assert (await ended(cluster, "Complete"))["succeeded"] == 1
+
+
+async def test_kubectl_makes_a_job_from_a_cron_job(engine: RunningEngine, cluster: Cluster) -> None:
+    cluster.kubelets.exit_codes["works"] = 0
+    made = await engine.kubectl("create", "cronjob", "nightly", "--image=works", "--schedule=0 0 * * *")
+    assert made.out == "cronjob.batch/nightly created\n"
+    await engine.kubectl("create", "job", "now", "--from=cronjob/nightly")
+    waited = await engine.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=10s")
+    assert waited.out == "job.batch/now condition met\n"
+
+    async def noted() -> bool:
+        found = await cluster.client.get(CRONJOBS, "nightly", "default")
+        return "lastSuccessfulTime" in found.get("status", {})
+
+    await eventually(noted)
+
+
+async def test_cron_job_whose_time_has_come_starts_its_job(cluster: Cluster) -> None:
+    cluster.kubelets.exit_codes["works"] = 0
+    template = {"spec": job(image="works")["spec"]}
+    spec = {"schedule": "@every 1s", "jobTemplate": template, "successfulJobsHistoryLimit": 1}
+    cron_job = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick"}, "spec": spec}
+    await cluster.client.create(CRONJOBS, cron_job, "default")
+
+    async def ran() -> bool:
+        status = (await cluster.client.get(CRONJOBS, "tick", "default")).get("status", {})
+        return "lastSuccessfulTime" in status
+
+    await eventually(ran)

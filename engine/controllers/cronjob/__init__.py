@@ -1,0 +1,1 @@
+"""CronJobs: Jobs on a schedule. Pure, but for `controller`, which reads the caches."""
