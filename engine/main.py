@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import importlib.util
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -18,6 +19,7 @@ import structlog
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
 from engine.apiserver.bootstrap import ensure_objects
+from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
 from engine.pki import Pki, use_shared, write_private
@@ -26,6 +28,8 @@ from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
 
 log = structlog.get_logger(__name__)
+
+SNAPSHOT_PATH = "/pilothouse/snapshot"
 
 
 class EngineError(Exception):
@@ -80,6 +84,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         api = await stack.enter_async_context(_listening(config, store, pki, clock))
         address = _reachable(api.http.address)
         await ensure_objects(api.client("apiserver"), service_cidr=config.service_cidr, address=address)
+        api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
         _announce(config, pki, address)
         api.documents.ready = True
@@ -106,7 +111,10 @@ def _pki(config: EngineConfig) -> Pki:
 
 
 async def _opened_store(config: EngineConfig, pki: Pki) -> Store:
-    sealing = sealing_of(pki.sealing_keys())
+    try:
+        sealing = sealing_of(pki.sealing_keys)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
     if config.store == "sqlite":
         return await open_store(config.data_dir / "store.db", sealing)
     return await open_etcd(etcd_access(config), sealing)
@@ -184,6 +192,18 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
     start("links", "pilothouse-fleet", links.run)
 
 
+async def _snapshot(store: Store, data_dir: Path) -> Response:
+    """Write the store's state to a file of its own in the data dir, for whoever asked to take away."""
+    path = data_dir / "run" / f"snapshot-{secrets.token_hex(8)}.db"
+    try:
+        await store.snapshot(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    path.chmod(0o600)
+    return json_response({"file": path.name, "revision": store.revision})
+
+
 def _announce(config: EngineConfig, pki: Pki, address: tuple[str, int]) -> None:
     """Tell the world where we are: kubeconfig and engine.json."""
     host, port = address
@@ -215,6 +235,8 @@ def _make_private(data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir.chmod(0o700)
         (data_dir / "run").mkdir(mode=0o700, exist_ok=True)
+        for left_over in (data_dir / "run").glob("snapshot-*"):
+            left_over.unlink(missing_ok=True)
     except OSError as error:
         raise EngineError(f"cannot use the data dir {data_dir}: {error.strerror}; choose another") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from engine.apiserver.answers import not_served
 from engine.apiserver.request import Answer, Request, Response, json_response, text_response
@@ -34,12 +34,17 @@ class Documents:
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
+        self.actions: dict[str, Callable[[], Awaitable[Response]]] = {}
+        """What an administrator may ask of this very engine by a POST, by path."""
         self.ready = False
         self.pages: dict[str, Callable[[], Response]] = {}
         """Further documents by their paths."""
 
     async def answer(self, request: Request) -> Answer:
         """Raises StatusError 404 for a path that nobody serves."""
+        action = self.actions.get(request.path) if request.method == "POST" else None
+        if action is not None:
+            return await action()
         top = request.path.split("/")[1]
         if top in ("healthz", "livez", "readyz"):
             return self._health(top, request)

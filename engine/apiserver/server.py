@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -58,9 +58,9 @@ _SWEEP_BATCH = 500
 _SEALED = ("/registry/secrets/",)
 
 
-def sealing_of(keys: Mapping[str, bytes]) -> Sealing:
+def sealing_of(read_keys: Callable[[], Mapping[str, bytes]]) -> Sealing:
     """What the disk may not show."""
-    return Sealing(keys, _SEALED)
+    return Sealing(read_keys(), _SEALED, read_keys)
 
 
 async def open_store(path: Path, sealing: Sealing = OPEN) -> SqliteStore:

@@ -32,7 +32,7 @@ from engine.store.etcdclient import EtcdClient, rpc
 from engine.store.log import Log, Row
 from engine.store.mirror import Mirror
 from engine.store.protocol import Change, Claims, Decorate, Listing, Record, Subscription
-from engine.store.sealing import OPEN, Sealing
+from engine.store.sealing import OPEN, Sealing, reseal
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,7 @@ class EtcdStore:
         self._next_barrier: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._misread: StoreError | None = None
+        self._stale: dict[str, bytes] | None = {}
         self._closed = False
 
     @classmethod
@@ -137,6 +138,8 @@ class EtcdStore:
             await store.barrier()
             if store._misread is not None:
                 raise store._misread
+            stale, store._stale = store._stale or {}, None
+            await reseal(store, stale)
             key = f"{store._own}compaction"
             compacting = compact_regularly(client, key, lambda: mirror.revision, compact_every)
             store._tasks.append(loop.create_task(compacting, name="store/compaction"))
@@ -393,6 +396,11 @@ class EtcdStore:
         """Raises StoreCorrupt."""
         key = kv.key.decode()
         value = self._sealing.unseal(key, kv.value)
+        if self._stale is not None:
+            # Only while opening: see `reseal`.
+            self._stale.pop(key, None)
+            if not self._sealing.is_current(key, kv.value):
+                self._stale[key] = value
         try:
             return Record(key, self._decorate(value, kv.mod_revision), kv.mod_revision)
         except ValueError as error:

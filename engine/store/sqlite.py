@@ -19,7 +19,7 @@ from engine.store.errors import Compacted, KeyExists, KeyMissing, RevisionMismat
 from engine.store.log import Log, Row
 from engine.store.mirror import Mirror
 from engine.store.protocol import Change, Decorate, Listing, Record, Subscription
-from engine.store.sealing import OPEN, Sealing
+from engine.store.sealing import OPEN, Sealing, reseal
 
 log = structlog.get_logger(__name__)
 
@@ -91,12 +91,14 @@ class SqliteStore:
         thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         mirror = Mirror(history_seconds=history_seconds, history_bytes=history_bytes)
         try:
-            disk, reserved = await loop.run_in_executor(thread, _load, path, mirror, decorate, sealing)
+            disk, reserved, stale = await loop.run_in_executor(thread, _load, path, mirror, decorate, sealing)
         except BaseException:
             thread.shutdown(wait=False)
             raise
         mirror.revision = max(mirror.revision, reserved, 1)
-        return cls(disk, thread, mirror, decorate=decorate, sealing=sealing, volatile=volatile, ceiling=reserved)
+        store = cls(disk, thread, mirror, decorate=decorate, sealing=sealing, volatile=volatile, ceiling=reserved)
+        await reseal(store, stale)
+        return store
 
     @property
     def revision(self) -> int:
@@ -275,17 +277,23 @@ class SqliteStore:
         await self._loop.run_in_executor(self._thread, work, *args)
 
 
-def _load(path: Path, mirror: Mirror, decorate: Decorate, sealing: Sealing) -> tuple[Log, int]:
+def _load(path: Path, mirror: Mirror, decorate: Decorate, sealing: Sealing) -> tuple[Log, int, dict[str, bytes]]:
+    """(the open file, the reserved revision, what is not sealed as it should be)."""
     disk = Log(path)
+    stale: dict[str, bytes] = {}
     try:
         meta = disk.meta()
         now = time.monotonic()
         mirror.compacted = meta.get("compacted", 0)
-        for revision, key, value in disk.rows():
-            after = None if value is None else Record(key, decorate(sealing.unseal(key, value), revision), revision)
+        for revision, key, stored in disk.rows():
+            value = None if stored is None else sealing.unseal(key, stored)
+            stale.pop(key, None)
+            if value is not None and stored is not None and not sealing.is_current(key, stored):
+                stale[key] = value
+            after = None if value is None else Record(key, decorate(value, revision), revision)
             mirror.load(Change(revision, key, mirror.get(key), after), now)
         mirror.compact(mirror.compacted)
     except BaseException:
         disk.close()
         raise
-    return disk, meta.get("reserved", 0)
+    return disk, meta.get("reserved", 0), stale

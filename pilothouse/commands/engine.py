@@ -15,6 +15,7 @@ from apimachinery.client import kubeconfig
 from apimachinery.client.errors import ConnectionFailed, KubeconfigError
 from apimachinery.objects.errors import StatusError
 from pilothouse import datadir
+from pilothouse.commands.engine_backup import backup, restore, rotate_key
 from pilothouse.etcdoptions import StoreOptions, store_options, stored_in
 from pilothouse.output import output_option, print_listing
 
@@ -34,6 +35,10 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, value: str) -> 
     if not colon or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(f"{value!r} is not HOST:PORT")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means all, as everywhere
+
+
+for command in (backup, restore, rotate_key):
+    engine.add_command(command)
 
 
 @engine.command()
