@@ -13,6 +13,7 @@ class View(StrEnum):
     YAML = "yaml"
     LOGS = "logs"
     ROLLOUT = "rollout"
+    WHY = "why"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

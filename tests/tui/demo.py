@@ -110,6 +110,16 @@ def demo_cluster() -> MemoryCluster:
     cluster.put("pods", pod("thumbs-8b7f-q9m4z", app="thumbs", reason="ContainerCreating", node="m2",
                             created="2025-12-31T23:59:50Z", phase="Pending"))  # fmt: skip
     cluster.put("pods", pod("dns-1", app="dns", namespace="kube-system"))
+    mailer = cluster.get("pods", "default/mailer-5d4c-x8k2v")
+    mailer["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2025-12-31T23:58:00Z"}
+    }
+    cluster.put("pods", mailer)
+    cluster.logs["default", "mailer-5d4c-x8k2v", "mailer"] = [
+        "2025-12-31T23:57:59Z mailer 3.1 starting",
+        "2025-12-31T23:58:00Z dial tcp: lookup smtp.shop.svc.cluster.local: no such host",
+    ]
+    cluster.put("serviceaccounts", {"metadata": {"name": "default", "namespace": "default"}})
     cluster.put("deployments", deployment("web", image="nginx:1.27"))
     cluster.put("deployments", deployment("redis", image="redis:7", replicas=1, ready=1, revision="1"))
     cluster.put("deployments", deployment("mailer", image="mailer:3", replicas=1, ready=0, revision="1"))

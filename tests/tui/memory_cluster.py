@@ -14,7 +14,7 @@ import msgspec
 
 from apimachinery.client.errors import ConnectionFailed
 from apimachinery.client.transport import NO_HEADERS, NO_QUERY, Query, Response, StreamResponse, WebSocket
-from apimachinery.objects.errors import NotFound, StatusError
+from apimachinery.objects.errors import AlreadyExists, Conflict, NotFound, StatusError
 from apimachinery.objects.selectors import parse_field_selector, parse_label_selector
 
 JSON = dict[str, Any]
@@ -112,8 +112,18 @@ KINDS = (
         lambda o: ["2m", o["type"], o["reason"],
                    f"{o['involvedObject']['kind'].lower()}/{o['involvedObject']['name']}", o["message"]],
         ("ev",),
-        fields=lambda o: {f"involvedObject.{k}": v for k, v in o["involvedObject"].items()},
+        fields=lambda o: {"type": o["type"]} | {f"involvedObject.{k}": v for k, v in o["involvedObject"].items()},
     ),
+    Kind("", "serviceaccounts", "ServiceAccount", True, [_column("Name"), _column("Age")],
+         lambda o: [o["metadata"]["name"], ""], ("sa",)),
+    Kind("batch", "cronjobs", "CronJob", True,
+         [_column("Name"), _column("Schedule"), _column("Suspend"), _column("Active", "integer"), _column("Age")],
+         lambda o: [o["metadata"]["name"], o["spec"]["schedule"], str(o["spec"].get("suspend", False)), 0, ""], ("cj",)),
+    Kind("batch", "jobs", "Job", True, [_column("Name"), _column("Completions"), _column("Age")],
+         lambda o: [o["metadata"]["name"], "0/1", ""]),
+    Kind("apps", "statefulsets", "StatefulSet", True, [_column("Name"), _column("Ready"), _column("Age")],
+         lambda o: [o["metadata"]["name"], f"{o['status'].get('readyReplicas', 0)}/{o['spec']['replicas']}", ""], ("sts",),
+         subresources=("scale",)),
     Kind("", "configmaps", "ConfigMap", True, [_column("Name"), _column("Data", "integer"), _column("Age")],
          lambda o: [o["metadata"]["name"], len(o.get("data") or {}), ""], ("cm",)),
     Kind("", "secrets", "Secret", True, [_column("Name"), _column("Type"), _column("Data", "integer"), _column("Age")],
@@ -194,7 +204,7 @@ class MemoryCluster:
             answer = self._answer(method, path, asked, headers, body)
         except StatusError as error:
             return Response(error.code, msgspec.json.encode(error.to_status()))
-        return Response(200, msgspec.json.encode(answer))
+        return Response(200, answer if isinstance(answer, bytes) else msgspec.json.encode(answer))
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, *, query: Query = NO_QUERY, headers: Mapping[str, str] = NO_HEADERS,
@@ -252,7 +262,7 @@ class MemoryCluster:
 
     def _answer(
         self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str], body: bytes | None
-    ) -> JSON:
+    ) -> JSON | bytes:
         if path == "/version":
             return {"gitVersion": "v1.36.0"}
         if path in ("/api", "/apis"):
@@ -260,22 +270,67 @@ class MemoryCluster:
         kind, namespace, name, subresource = self._route(path)
         if kind.plural in self.refuse:
             raise self.refuse[kind.plural]
+        if method == "POST" and subresource == "eviction":
+            return self._evict(namespace, name)
+        if method == "POST":
+            return self._create(kind, namespace, msgspec.json.decode(body or b"{}"), dry="dryRun" in query)
+        if subresource == "log":
+            return "".join(
+                f"{line}\n" for line in self.logs.get((namespace, name, query.get("container", "")), [])
+            ).encode()
         if not name:
             return self._list(kind, namespace, query, "as=Table" in headers.get("Accept", ""))
         key = f"{namespace}/{name}" if kind.namespaced else name
         if (kind.plural, key) not in self.objects:
-            raise NotFound(f'{kind.plural} "{name}" not found')
+            raise NotFound.of(kind.plural, name)
+        obj = self.objects[kind.plural, key]
+        if method in ("DELETE", "PUT", "PATCH"):
+            obj = self._written(method, kind, key, query, headers, msgspec.json.decode(body or b"{}"))
+        if subresource == "scale":
+            return {"kind": "Scale", "metadata": obj["metadata"], "spec": {"replicas": obj["spec"]["replicas"]}}
+        return obj
+
+    def _written(
+        self, method: str, kind: Kind, key: str, query: dict[str, str], headers: Mapping[str, str], sent: Any
+    ) -> JSON:
         obj = self.objects[kind.plural, key]
         if method == "DELETE":
             self.drop(kind.plural, key)
             return {"kind": "Status", "status": "Success"}
-        if method == "PATCH":
-            obj = self._patched(kind, obj, headers["Content-Type"], msgspec.json.decode(body or b"{}"))
-            if "dryRun" not in query:
-                self.put(kind.plural, obj)
-        if subresource == "scale":
-            return {"kind": "Scale", "metadata": obj["metadata"], "spec": {"replicas": obj["spec"]["replicas"]}}
+        if isinstance(sent, dict):
+            self._guard(kind, obj, sent)
+        obj = sent if method == "PUT" else self._patched(kind, obj, headers["Content-Type"], sent)
+        if "dryRun" not in query:
+            self.put(kind.plural, obj)
         return obj
+
+    def _guard(self, kind: Kind, obj: JSON, wanted: JSON) -> None:
+        if problem := self.refuse.get(f"write {kind.plural}"):
+            raise problem
+        version = (wanted.get("metadata") or {}).get("resourceVersion")
+        if version and version != obj["metadata"]["resourceVersion"]:
+            raise Conflict.of(
+                kind.plural,
+                obj["metadata"]["name"],
+                "the object has been modified; please apply your changes to the latest version and try again",
+            )
+
+    def _create(self, kind: Kind, namespace: str, obj: JSON, *, dry: bool) -> JSON:
+        if kind.namespaced:
+            obj["metadata"]["namespace"] = namespace
+        if (kind.plural, _key(obj)) in self.objects:
+            raise AlreadyExists.of(kind.plural, obj["metadata"]["name"])
+        obj.setdefault("status", {})
+        if not dry:
+            obj["metadata"].pop("uid", None)
+            self.put(kind.plural, obj)
+        return obj
+
+    def _evict(self, namespace: str, name: str) -> JSON:
+        if problem := self.refuse.get(f"evict {name}"):
+            raise problem
+        self.drop("pods", f"{namespace}/{name}")
+        return {"kind": "Status", "status": "Success"}
 
     def _patched(self, kind: Kind, obj: JSON, content_type: str, patch: Any) -> JSON:
         obj = copy.deepcopy(obj)

@@ -29,9 +29,19 @@ class Action(StrEnum):
     IMAGE = "image"
     ROLLOUT = "rollout"
     USE = "use"
+    WHY = "why"
+    EDIT = "edit"
+    OWNER = "owner"
+    USED_BY = "used-by"
+    NODE = "node"
+    CORDON = "cordon"
+    DRAIN = "drain"
+    SUSPEND = "suspend"
+    TRIGGER = "trigger"
+    XRAY = "xray"
 
 
-ANY_OBJECT = frozenset({Action.DESCRIBE, Action.YAML, Action.DELETE, Action.COPY})
+ANY_OBJECT = frozenset({Action.DESCRIBE, Action.YAML, Action.WHY, Action.DELETE, Action.COPY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ async def drill_target(screen: "ClusterScreen", lens: Lens, row: Row) -> Target 
 async def _act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[Row]) -> None:
     row = rows[0]
     match action:
-        case Action.DESCRIBE | Action.YAML | Action.ROLLOUT:
+        case Action.DESCRIBE | Action.YAML | Action.ROLLOUT | Action.WHY:
             screen.conductor.open_target(_view(lens, row, View(action.value)))
         case Action.LOGS | Action.PREVIOUS:
             await _logs(screen, lens, row, previous=action is Action.PREVIOUS)
@@ -81,6 +81,8 @@ async def _act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[R
         case Action.IMAGE:
             deployment = await screen.session.client.get(lens.resource, row.name, row.namespace)
             await set_image(screen, deployment)
+        case _:
+            pass
 
 
 def _view(lens: Lens, row: Row, view: View) -> Target:

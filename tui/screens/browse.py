@@ -22,6 +22,8 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 WARM_ROWS = 400
+QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.USED_BY, Action.XRAY, Action.NODE})
+"""Not worth room at the bottom; `?` tells of them."""
 FRAME = 0.08
 """Seconds between repaints while changes pour in."""
 
@@ -174,10 +176,16 @@ class BrowseScreen(ClusterScreen):
     def hints(self) -> Sequence[Hint]:
         hints = [Hint("⏎", self.lens.enter_word, "enter")] if self.lens.enter_word != "describe" else []
         for action, key in ACTION_KEYS.items():
-            quiet = action in (Action.COPY, Action.PREVIOUS)
+            quiet = action in QUIET
             if action in self.lens.actions and not quiet and not (self.session.readonly and action in acting.WRITES):
                 hints.append(Hint(key.label, key.word, f"act('{action.value}')"))
         return [*hints, Hint("/", "filter", "filter"), Hint(":", "go to", "command"), Hint("?", "help", "help")]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Two actions may share a key where no kind has both: the one of this kind answers.
+        if action == "act" and parameters[0] not in self.lens.actions:
+            return False
+        return super().check_action(action, parameters)
 
     def offers(self, action: str) -> bool:
         return any(action == f"act('{one.value}')" for one in self.lens.actions)

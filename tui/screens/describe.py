@@ -8,10 +8,14 @@ from apimachinery.objects.resources import EVENTS, SECRETS
 from tui.feeds.objects import ObjectFeed
 from tui.feeds.state import FeedState, Phase
 from tui.kinds.catalog import lens_for
-from tui.kinds.lens import Facts
+from tui.kinds.lens import Action, Facts
 from tui.kinds.sections import event_time
+from tui.kinds.why.case import Case
+from tui.kinds.why.rules import explain
+from tui.kinds.why.view import summary
 from tui.screens.acting import current_logs
 from tui.screens.document import DocumentScreen
+from tui.screens.keys import ACTION_KEYS
 from tui.target import Target, View
 from tui.widgets.hints import Hint
 
@@ -21,6 +25,7 @@ class DescribeScreen(DocumentScreen):
         Binding("y", "yaml", "The object as YAML", show=False),
         Binding("l", "logs", "Its logs", show=False),
         Binding("x", "reveal", "Show or hide secret values", show=False),
+        ACTION_KEYS[Action.WHY].binding("why"),
     ]
 
     def __init__(self, target: Target) -> None:
@@ -58,7 +63,7 @@ class DescribeScreen(DocumentScreen):
         self._events.reconnect_now()
 
     def more_hints(self) -> Sequence[Hint]:
-        hints = [Hint("y", "yaml", "yaml")]
+        hints = [Hint("w", "why?", "why"), Hint("y", "yaml", "yaml")]
         if self.target.resource == SECRETS:
             hints.append(Hint("x", "hide values" if self._reveal else "show values", "reveal"))
         return hints
@@ -72,6 +77,12 @@ class DescribeScreen(DocumentScreen):
         target = self.target
         self.conductor.open_target(
             Target(resource=target.resource, view=View.YAML, namespace=target.namespace, name=target.name, title="yaml")
+        )
+
+    def action_why(self) -> None:
+        target = self.target
+        self.conductor.open_target(
+            Target(resource=target.resource, view=View.WHY, namespace=target.namespace, name=target.name, title="why")
         )
 
     def action_logs(self) -> None:
@@ -93,7 +104,8 @@ class DescribeScreen(DocumentScreen):
             return
         events = tuple(sorted(self._events.objects, key=event_time))
         facts = Facts(now=self.session.now(), events=events, reveal=self._reveal)
-        self.show(self._lens.describe(obj, facts).lines)
+        found = explain(Case(obj=obj, now=facts.now, events=events))
+        self.show([*summary(found), *self._lens.describe(obj, facts).lines])
 
     def _state_changed(self, state: FeedState) -> None:
         self.set_state(state)

@@ -19,7 +19,7 @@ class DocumentScreen(ClusterScreen):
     BINDINGS = [
         Binding("n", "step(1)", "Next place found (while searching)", show=False),
         Binding("N", "step(-1)", "Place found before", show=False),
-        Binding("w", "wrap", "Fold long lines or not", show=False),
+        Binding("W", "wrap", "Fold long lines or not", show=False),
         Binding("c", "copy", "Copy all of it", show=False),
     ]
 
@@ -64,7 +64,7 @@ class DocumentScreen(ClusterScreen):
 
     def hints(self) -> Sequence[Hint]:
         search = [Hint("n N", "next, previous")] if self._search else []
-        return [Hint("/", "search", "filter"), *search, *self.more_hints(), Hint("w", "wrap", "wrap"),
+        return [Hint("/", "search", "filter"), *search, *self.more_hints(), Hint("W", "wrap", "wrap"),
                 Hint("c", "copy", "copy"), Hint("Esc", "back", "back"), Hint("?", "help", "help")]  # fmt: skip
 
     def more_hints(self) -> Sequence[Hint]:

@@ -42,7 +42,7 @@ RANGES: dict[str, tuple[str, LogQuery]] = {
 
 class LogsScreen(ClusterScreen):
     BINDINGS = [
-        Binding("w", "wrap", "Fold long lines or not", show=False),
+        Binding("w,W", "wrap", "Fold long lines or not", show=False, key_display="w"),
         Binding("t", "timestamps", "Times of lines", show=False),
         ACTION_KEYS[Action.PREVIOUS].binding("previous"),
         Binding("h", "range", "How far back to look", show=False),

@@ -30,3 +30,7 @@ def screen_for(target: Target) -> ClusterScreen:
             from tui.screens.rollout import RolloutScreen
 
             return RolloutScreen(target)
+        case View.WHY:
+            from tui.screens.why import WhyScreen
+
+            return WhyScreen(target)

@@ -24,6 +24,7 @@ SCREENS: list[Any] = [
     pytest.param(":ev⏎", id="events"),
     pytest.param(":po shop⏎", id="empty"),
     pytest.param("jd", id="describe"),
+    pytest.param("jw", id="why"),
     pytest.param("jy", id="yaml"),
     pytest.param("j⏎", id="containers"),
     pytest.param(":deploy⏎GR", id="rollout"),
@@ -46,7 +47,7 @@ def typing(keys: str) -> Callable[[Pilot[Any]], Any]:
         await settled(pilot)
         for key in keys:
             await pilot.press(KEYS.get(key, key))
-            if key in "⏎:/dyR\x04":
+            if key in "⏎:/dywR\x04":
                 await settled(pilot)
         for line in pilot.app.screen.query("Input"):
             line.cursor_blink = False  # type: ignore[attr-defined]
