@@ -1,0 +1,1 @@
+"""Test-suites of other projects' Kubernetes clients, run against the engine."""
