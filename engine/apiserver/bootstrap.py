@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.client.client import Client
-from apimachinery.objects.errors import AlreadyExists, NotFound
+from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 from engine.apiserver.authz.reconcile import ensure_defaults
 
@@ -43,16 +43,23 @@ async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[st
 
 
 async def _ensure(client: Client, resource: Resource, obj: dict[str, Any], namespace: str | None = None) -> bool:
-    """Whether it was created just now."""
-    try:
-        await client.get(resource, obj["metadata"]["name"], namespace, view=msgspec.Raw)
-    except NotFound:
-        pass
-    else:
+    """Whether it was created just now, and by us."""
+    if await _is_there(client, resource, obj, namespace):
         return False
     try:
         await client.create(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **obj}, namespace)
-    except AlreadyExists:
+    except StatusError:
+        # Another engine that starts now may have been faster; a Service's address is then refused before its name.
+        if not await _is_there(client, resource, obj, namespace):
+            raise
+        return False
+    return True
+
+
+async def _is_there(client: Client, resource: Resource, obj: dict[str, Any], namespace: str | None) -> bool:
+    try:
+        await client.get(resource, obj["metadata"]["name"], namespace, view=msgspec.Raw)
+    except NotFound:
         return False
     return True
 

@@ -50,14 +50,15 @@ class Site:
 
 
 async def start_engine(data_dir: Path, etcd: EtcdCluster, pki: Path) -> Engine:
+    words = data_dir.with_suffix(".log")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), "engine", "run", "--listen", "127.0.0.1:0",
         "--store", "etcd", "--etcd-endpoints", ",".join(etcd.endpoints), "--pki-dir", str(pki),
-        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=words.open("wb"),
     )  # fmt: skip
     async with asyncio.timeout(30):
         while not (data_dir / "engine.json").exists():
-            assert process.returncode is None, "the engine did not start"
+            assert process.returncode is None, words.read_text()
             await asyncio.sleep(0.05)
     return Engine(process, Client(kubeconfig.load(data_dir / "kubeconfig").transport()))
 

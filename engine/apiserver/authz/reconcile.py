@@ -6,13 +6,14 @@ Source: component-helpers/auth/rbac/reconciliation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
-from apimachinery.objects.errors import AlreadyExists, NotFound
+from apimachinery.objects.errors import AlreadyExists, Conflict, NotFound
 from apimachinery.objects.resources import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLES, Resource
 from engine.apiserver.authz import defaults
 from engine.apiserver.authz.defaults import DefaultBinding, DefaultRole
@@ -54,7 +55,9 @@ async def _ensure(client: Client, resource: Resource, wanted: Json, merge: Any) 
         return
     merged: Json | None = merge(found, wanted)
     if merged is not None:
-        await client.update(resource, merged)
+        # Who was faster is another engine with the same wish.
+        with suppress(Conflict):
+            await client.update(resource, merged)
 
 
 def merged_role(found: Json, wanted: Json) -> Json | None:
