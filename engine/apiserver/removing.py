@@ -28,7 +28,7 @@ class Removing:
     async def delete(self, call: Call) -> Answer:
         request = options.delete_request(call.request)
         admission.check_delete(call.kind, call.route.name)
-        record, gone = await self._remove(call, call.key, call.route.name, request)
+        record, gone = await self.remove(call, call.key, call.route.name, request)
         if not gone or call.kind.returns_deleted:
             return reading.one(call.kind, record, call.form, call.now)
         metadata = stored.read(call.kind, record)["metadata"]
@@ -46,14 +46,14 @@ class Removing:
         for record in chosen[: page.limit or None]:
             name = record.key.rpartition("/")[2]
             try:
-                removed.append((await self._remove(call, record.key, name, request))[0])
+                removed.append((await self.remove(call, record.key, name, request))[0])
             except NotFound:
                 continue
         metadata = b'{"resourceVersion":"%d"}' % self._store.revision
         values = [value_of(call.kind, record) for record in removed]
         return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values, call.form)
 
-    async def _remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
+    async def remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
         """The object as it is after the deletion took effect, and whether it is gone."""
         kind, context = call.kind, call.context
         while True:

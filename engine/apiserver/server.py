@@ -33,6 +33,7 @@ from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
 from engine.apiserver.documents import Documents
+from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.nodes import NoConnections, NodeProxy
@@ -126,6 +127,7 @@ async def serve_api(
         creators={
             **AccessReviews(authorizer).creators(),
             **IdentityReviews(authenticator).creators(),
+            ("", "pods", "eviction"): Evicting(store, guards).evict,
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )

@@ -13,6 +13,7 @@ from typing import Any
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
 from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
+from engine.apiserver.admission import limitranges, quotas
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
 from engine.apiserver.guard import Guard, Write
@@ -141,10 +142,12 @@ class Writing:
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
         self._guard(call, metadata.get("name", ""), obj, None)
+        limitranges.admit(kind, obj, context)
         if not applied:
             ownership.record_create(call, obj)
         try:
             strategy.prepare_create(kind, obj, context)
+            await quotas.charge(self._store, kind, obj, None, context)
             record = await self._insert_named(call, obj)
         except BaseException:
             context.rolled_back()
@@ -191,6 +194,8 @@ class Writing:
                 obj["metadata"].pop("resourceVersion", None)
             try:
                 self._prepare_change(call, new, old, applied=applied)
+                if call.subresource is None:
+                    await quotas.charge(self._store, kind, new, old, context)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
                 context.rolled_back()
