@@ -38,5 +38,5 @@ class Call:
         """The type that the body has: the kind's own, or the subresource's."""
         sub, kind = self.subresource, self.kind
         if sub is None or not sub.kind:
-            return TypeMeta(kind.group, kind.version, kind.kind)
+            return TypeMeta(kind.group, kind.version, kind.kind, kind.decoder)
         return TypeMeta(kind.group if sub.group is None else sub.group, sub.version or kind.version, sub.kind)

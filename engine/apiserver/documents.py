@@ -6,6 +6,8 @@ import platform
 from collections.abc import Awaitable, Callable
 
 from engine.apiserver.answers import not_served
+from engine.apiserver.registry.catalog import KINDS
+from engine.apiserver.registry.kind import Kind
 from engine.apiserver.request import Answer, Request, Response, json_response, text_response
 from engine.apiserver.schema import documents
 
@@ -32,7 +34,8 @@ Check = Callable[[], str]
 class Documents:
     """Answers for paths that hold no objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Callable[[], tuple[Kind, ...]] = lambda: KINDS) -> None:
+        self._kinds = kinds
         self.checks: dict[str, Check] = {}
         self.actions: dict[str, Callable[[], Awaitable[Response]]] = {}
         """What an administrator may ask of this very engine by a POST, by path."""
@@ -71,7 +74,7 @@ class Documents:
         return text_response("ok")
 
     def _discovery(self, request: Request) -> Response | None:
-        found = documents.find(request.path, request.header("accept"), request.header("host"))
+        found = documents.find(request.path, request.header("accept"), request.header("host"), self._kinds())
         if found is None:
             return None
         headers = {"ETag": found.etag, "Vary": found.vary}

@@ -49,10 +49,12 @@ _NO_LABELS: Mapping[str, str] = {}
 class Notes:
     """See the module; every property is lazy."""
 
-    __slots__ = ("_fields", "_labels", "_metadata", "_row", "_value")
+    __slots__ = ("_fields", "_labels", "_metadata", "_row", "_value", "shown_by")
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, shown_by: Kind | None = None) -> None:
         self._value = value
+        self.shown_by = shown_by
+        """The kind that shows the record in another shape than it is stored in."""
         self._labels: Mapping[str, str] | None = None
         self._fields: Mapping[str, str] | None = None
         self._row: Row | None = None
@@ -93,24 +95,28 @@ class Notes:
 
 def notes_of(kind: Kind, record: Record) -> Notes:
     """A record as `kind` reads it."""
-    if kind.stored_as is not None:
-        return Notes(_converted(kind, record))
     notes = record.notes
-    if notes is None:
+    if kind.stored_as is not None:
+        if notes is None or notes.shown_by is not kind:
+            notes = record.notes = Notes(_converted(kind, record), kind)
+        return notes
+    if notes is None or notes.shown_by is not None:
         notes = record.notes = Notes(record.value)
     return notes
 
 
 def value_of(kind: Kind, record: Record) -> bytes:
     """A record's bytes as `kind` shows them."""
-    return record.value if kind.stored_as is None else _converted(kind, record)
+    return record.value if kind.stored_as is None else notes_of(kind, record).value
 
 
 def _converted(kind: Kind, record: Record) -> bytes:
     obj = wire.decode(record)
     kind.from_storage(obj)
     obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
-    return wire.with_revision(wire.encode(obj), record.revision)
+    converted = wire.with_revision(wire.encode(obj), record.revision)
+    # Most often it is stored as it is shown: then the bytes are there already.
+    return record.value if converted == record.value else converted
 
 
 def _row(kind: Kind, value: bytes) -> Row:

@@ -24,10 +24,11 @@ from engine.apiserver import connect, options, reading, stored
 from engine.apiserver.answers import error_response, not_served
 from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of_path, of_route
 from engine.apiserver.call import Call
+from engine.apiserver.custom import serving
+from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.guard import Guard
 from engine.apiserver.negotiate import form_of
-from engine.apiserver.registry import catalog
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
 from engine.apiserver.request import Answer, Request
@@ -58,6 +59,7 @@ class Pipe:
         *,
         authorizer: Authorizer,
         documents: Documents,
+        kinds: CustomKinds,
         service_ips: Allocator,
         node_ports: Allocator,
         guards: Sequence[Guard] = (),
@@ -67,6 +69,8 @@ class Pipe:
         self._clock = clock
         self._authorizer = authorizer
         self._documents = documents
+        self._kinds = kinds
+        kinds.changed = self._forget
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
@@ -127,7 +131,7 @@ class Pipe:
             raise denied(asked, decision.reason)
 
     def _call(self, request: Request, route: Route) -> Call:
-        kind = catalog.by_resource(route.group, route.version, route.plural)
+        kind = self._kinds.by_resource(route.group, route.version, route.plural)
         sub = kind.subresources.get(route.subresource) if kind is not None and route.subresource else None
         if kind is None or (route.subresource and sub is None):
             raise not_served()
@@ -148,6 +152,8 @@ class Pipe:
             service_ips=self._service_ips,
             node_ports=self._node_ports,
         )
+        if kind.definition:
+            serving.check(self._kinds.definition(kind), kind, route)
         form = form_of(request.header("accept"), request.query)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
 
@@ -179,6 +185,12 @@ class Pipe:
         if hub is None:
             hub = self._hubs[name] = Hub(kind, self._store, self._clock)
         return hub
+
+    def _forget(self, kind: Kind) -> None:
+        """A kind is served no more, or otherwise than before: whoever watches it asks again."""
+        hub = self._hubs.pop((kind.group, kind.version, kind.plural), None)
+        if hub is not None:
+            hub.close()
 
     def bookmark(self) -> None:
         """Send bookmarks to all watches that want them."""

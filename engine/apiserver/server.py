@@ -32,6 +32,8 @@ from engine.apiserver.authz.noderestriction import NodeRestriction
 from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
+from engine.apiserver.custom.lifecycle import Lifecycle
+from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
@@ -109,7 +111,8 @@ async def serve_api(
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
-    documents = Documents()
+    kinds = CustomKinds(store)
+    documents = Documents(kinds.kinds)
     authorizer = Union()
     authorizer.follow(store)
     accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
@@ -121,6 +124,7 @@ async def serve_api(
         clock,
         authorizer=authorizer,
         documents=documents,
+        kinds=kinds,
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
@@ -135,12 +139,15 @@ async def serve_api(
         http = HttpServer(pipe, authenticator, authorizer, nodes, tls)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
+        lifecycle = Lifecycle(kinds, store, Client(InProcessTransport(pipe, component("system:apiserver"))), clock)
+        scope.supervise("custom-resources", lifecycle.run)
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))
         try:
             yield ApiServer(pipe, documents, http, nodes)
         finally:
             documents.ready = False
             pipe.close()
+            kinds.close()
             await http.stop()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from apimachinery.objects.errors import InternalError, NotFound
+from apimachinery.objects.errors import NotFound
 from engine.apiserver import wire
 from engine.apiserver.call import Call
 from engine.apiserver.registry import catalog
@@ -54,8 +54,8 @@ def value(kind: Kind, obj: Json) -> bytes:
     if kind.stored_as is not None:
         obj = msgspec.json.decode(msgspec.json.encode(obj))
         kind.to_storage(obj)
+        group, version, _ = kind.stored_as
         stored = catalog.by_resource(*kind.stored_as)
-        if stored is None:
-            raise InternalError(f"no kind stores {kind.group_resource}")
-        obj["kind"], obj["apiVersion"] = stored.kind, stored.api_version
+        obj["kind"] = stored.kind if stored is not None else kind.kind
+        obj["apiVersion"] = f"{group}/{version}" if group else version
     return wire.encode(obj)

@@ -18,7 +18,7 @@ from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
-from engine.apiserver.registry.kind import Subresource
+from engine.apiserver.registry.kind import Kind, Subresource
 from engine.apiserver.registry.metadata import generate_name
 from engine.apiserver.request import Answer, Response, json_response
 from engine.apiserver.schema import decode as schema
@@ -82,7 +82,7 @@ class Writing:
         return self._written(call, await self._store_changed(call, put), 200)
 
     async def patch(self, call: Call) -> Answer:
-        kind_of_patch = patching.patch_kind(call.request.header("content-type"))
+        kind_of_patch = patching.patch_kind(call.request.header("content-type"), strategic=call.kind.decoder is None)
         sub = call.subresource
 
         def patched(old: Json) -> Json:
@@ -242,7 +242,7 @@ class Writing:
             revision = await self._store.delete(record.key, record.revision)
             kind.after_delete(new, call.context)
             return Record(record.key, wire.with_revision(stored.value(kind, new), revision), revision)
-        if new == old and self._store.get(record.key) is record:
+        if new == old and self._store.get(record.key) is record and _as_stored(kind, new, record):
             return record
         return await self._store.update(record.key, stored.value(kind, new), record.revision)
 
@@ -272,6 +272,11 @@ class Writing:
         response = reading.one(call.kind, record, call.form, call.now, status)
         response.headers = headers
         return response
+
+
+def _as_stored(kind: Kind, obj: Json, record: Record) -> bool:
+    """Whether writing the object would change no byte: one that was stored in another version is written anew."""
+    return kind.stored_as is None or wire.with_revision(stored.value(kind, obj), record.revision) == record.value
 
 
 def _absorbed(sub: Subresource, old: Json, view: Json) -> Json:

@@ -14,6 +14,7 @@ from engine.apiserver.registry.admissionregistration.webhookconfiguration import
     MUTATING_WEBHOOK_CONFIGURATION,
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
+from engine.apiserver.registry.apiextensions.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from engine.apiserver.registry.apps.controllerrevision import CONTROLLER_REVISION
 from engine.apiserver.registry.apps.daemonset import DAEMON_SET
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
@@ -122,6 +123,7 @@ KINDS: tuple[Kind, ...] = (
     LEASE,
     RUNTIME_CLASS,
     ENDPOINT_SLICE,
+    CUSTOM_RESOURCE_DEFINITION,
 )
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}

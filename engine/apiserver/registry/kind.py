@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-import msgspec
-
 from apimachinery.objects.field import FieldError
+from engine.apiserver.schema.problems import Strict
 
 Json = dict[str, Any]
 
@@ -215,6 +214,14 @@ class Kind:
     """Key prefix below /registry, as upstream lays it out; empty: the plural."""
     stored_as: tuple[str, str, str] | None = None
     """(group, version, plural) of the kind whose storage this one shows in another shape, by to_/from_storage."""
+    decoder: Callable[[Json, Strict], Json] | None = None
+    """Brings a parsed body into stored form; None: by the published definition."""
+    definition: str = ""
+    """The name of the type in the OpenAPI documents; empty: that of the published definition."""
+    published: Json | None = None
+    """The type in the OpenAPI documents, where no published definition says it."""
+    warning: str = ""
+    """What everybody who uses this kind is told."""
     to_storage: Callable[[Json], None] = _keep
     from_storage: Callable[[Json], None] = _keep
 
@@ -224,6 +231,8 @@ class Kind:
     admit: Callable[[Json, Context], None] = _keep_in
     """What upstream's built-in admission plugins do to a new object of this kind."""
     validate: Callable[[Json], list[FieldError]] = _valid
+    validate_create: Callable[[Json], list[FieldError]] = _valid
+    """Besides `validate`, of new objects alone."""
     validate_update: Callable[[Json, Json], list[FieldError]] = _valid_update
     prepare_create: Callable[[Json, Context], None] = _keep_in
     prepare_update: Callable[[Json, Json, Context], None] = _keep_both
@@ -248,11 +257,11 @@ class Kind:
 
     columns: tuple[Column, ...] = ()
     """Empty: Name and Age."""
-    table_view: type[msgspec.Struct] | None = None
+    table_view: type[Any] | None = None
     """The narrow view that the cells read."""
     field_labels: Callable[[Any], dict[str, str]] = _no_labels
     """Selectable fields besides metadata.name and metadata.namespace, read from `field_view`; its key set is fixed."""
-    field_view: type[msgspec.Struct] | None = None
+    field_view: type[Any] | None = None
 
     @property
     def api_version(self) -> str:

@@ -18,7 +18,7 @@ def admit_create(kind: Kind, obj: Json, namespace: str | None, context: Context)
 def prepare_create(kind: Kind, obj: Json, context: Context) -> None:
     """Make an admitted object ready for the store. Raises Invalid with all errors, or what `allocate` raises."""
     kind.prepare_create(obj, context)
-    _raise_if_any(kind, obj, [*metadata.validate(kind, obj), *kind.validate(obj)])
+    _raise_if_any(kind, obj, [*metadata.validate(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])
     kind.allocate(obj, context)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ class TypeMeta:
     group: str
     version: str
     kind: str
+    decoder: Callable[[Json, Strict], Json] | None = None
+    """For a type that is not among the published definitions."""
 
     @property
     def api_version(self) -> str:
@@ -87,9 +90,12 @@ def strict_text(messages: list[str]) -> str:
 
 
 def _typed(obj: Json, expected: TypeMeta) -> tuple[Json, Strict]:
-    struct = named_type(name_of(expected.group, expected.version, expected.kind))
     strict = Strict()
-    decoded = obj if struct.count(obj) >= 0 else struct.decode(obj, Where(), strict)
+    if expected.decoder is not None:
+        decoded = expected.decoder(obj, strict)
+    else:
+        struct = named_type(name_of(expected.group, expected.version, expected.kind))
+        decoded = obj if struct.count(obj) >= 0 else struct.decode(obj, Where(), strict)
     decoded["apiVersion"] = expected.api_version
     decoded["kind"] = expected.kind
     return decoded, strict

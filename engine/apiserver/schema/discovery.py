@@ -7,56 +7,62 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.apiserver.registry.catalog import KINDS, group_versions
+from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind, Subresource
 
 Json = dict[str, Any]
+Kinds = tuple[Kind, ...]
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
-def groups() -> tuple[str, ...]:
+def group_versions(kinds: Kinds = KINDS) -> tuple[tuple[str, str], ...]:
+    """All (group, version) pairs served, in the order of discovery."""
+    return tuple(dict.fromkeys((kind.group, kind.version) for kind in kinds))
+
+
+def groups(kinds: Kinds = KINDS) -> tuple[str, ...]:
     """The named groups served, in the order of discovery."""
-    return tuple(dict.fromkeys(group for group, _ in group_versions() if group))
+    return tuple(dict.fromkeys(group for group, _ in group_versions(kinds) if group))
 
 
-def kinds_of(group: str, version: str) -> list[Kind]:
+def kinds_of(group: str, version: str, kinds: Kinds = KINDS) -> list[Kind]:
     """The kinds of one group and version, by their plurals."""
-    return sorted((kind for kind in KINDS if (kind.group, kind.version) == (group, version)), key=lambda k: k.plural)
+    return sorted((kind for kind in kinds if (kind.group, kind.version) == (group, version)), key=lambda k: k.plural)
 
 
-def api_versions(address: str) -> Json:
+def api_versions(address: str, kinds: Kinds = KINDS) -> Json:
     """/api: the versions of the core group. `address` is where the client reached us."""
     return {
         "kind": "APIVersions",
-        "versions": [version for group, version in group_versions() if not group],
+        "versions": [version for group, version in group_versions(kinds) if not group],
         "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
     }
 
 
-def group_list() -> Json:
+def group_list(kinds: Kinds = KINDS) -> Json:
     """/apis: all named groups."""
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in groups()]}
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name, kinds) for name in groups(kinds)]}
 
 
-def api_group(name: str) -> Json:
+def api_group(name: str, kinds: Kinds = KINDS) -> Json:
     """/apis/GROUP."""
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, kinds)}
 
 
-def _group(name: str) -> Json:
+def _group(name: str, kinds: Kinds) -> Json:
     versions = [
         {"groupVersion": f"{name}/{version}", "version": version}
-        for group, version in group_versions()
+        for group, version in group_versions(kinds)
         if group == name
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def resource_list(group: str, version: str) -> Json:
+def resource_list(group: str, version: str, kinds: Kinds = KINDS) -> Json:
     """/api/v1 and /apis/GROUP/VERSION."""
     resources: list[Json] = []
-    for kind in kinds_of(group, version):
+    for kind in kinds_of(group, version, kinds):
         resources.append(_resource(kind))
         resources += (_subresource(kind, sub) for _, sub in sorted(kind.subresources.items()))
     return {
@@ -102,11 +108,13 @@ def response_kind(kind: Kind, sub: Subresource) -> tuple[str, str, str]:
     return group, sub.version or kind.version, sub.kind or kind.kind
 
 
-def aggregated(*, core: bool) -> Json:
+def aggregated(kinds: Kinds = KINDS, *, core: bool) -> Json:
     """All resources in one document: those of /api (`core`) or of /apis."""
     items: list[Json] = []
-    for group in ("",) if core else groups():
-        versions = [_aggregated_version(group, version) for name, version in group_versions() if name == group]
+    for group in ("",) if core else groups(kinds):
+        versions = [
+            _aggregated_version(group, version, kinds) for name, version in group_versions(kinds) if name == group
+        ]
         metadata: Json = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
         items.append({"metadata": metadata, "versions": versions})
     return {
@@ -117,8 +125,8 @@ def aggregated(*, core: bool) -> Json:
     }
 
 
-def _aggregated_version(group: str, version: str) -> Json:
-    resources = [_aggregated_resource(kind) for kind in kinds_of(group, version)]
+def _aggregated_version(group: str, version: str, kinds: Kinds) -> Json:
+    resources = [_aggregated_resource(kind) for kind in kinds_of(group, version, kinds)]
     return {"version": version, "resources": resources, "freshness": "Current"}
 
 

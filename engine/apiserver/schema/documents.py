@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from hashlib import sha512
 from typing import Any
 
 import msgspec
 
-from engine.apiserver.registry.catalog import group_versions
+from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.schema import discovery, openapi
+from engine.apiserver.schema.discovery import Kinds, group_versions
 
 JSON = "application/json"
 
@@ -25,33 +26,33 @@ class Document:
     vary: str = "Accept"
 
 
-def find(path: str, accept: str, address: str) -> Document | None:
+def find(path: str, accept: str, address: str, kinds: Kinds = KINDS) -> Document | None:
     """The document at a path, in the form that `accept` asks for; None when there is none.
 
-    `address` is the host and port at which the client reached the server.
+    `address` is the host and port at which the client reached the server; `kinds` are all that it serves.
     """
     parts = path.strip("/").split("/")
     if parts[0] in {"api", "apis"} and len(parts) == 1 and wants_aggregated(accept):
-        return _aggregated(core=parts[0] == "api")
+        return _aggregated(kinds, core=parts[0] == "api")
     match parts:
         case [""]:
-            return _document({"paths": _root_paths()})
+            return _document({"paths": _root_paths(kinds)})
         case ["api"]:
-            return _document(discovery.api_versions(address))
+            return _document(discovery.api_versions(address, kinds))
         case ["apis"]:
-            return _document(discovery.group_list())
-        case ["api", version] if ("", version) in group_versions():
-            return _document(discovery.resource_list("", version))
-        case ["apis", group] if group in discovery.groups():
-            return _document(discovery.api_group(group))
-        case ["apis", group, version] if (group, version) in group_versions():
-            return _document(discovery.resource_list(group, version))
+            return _document(discovery.group_list(kinds))
+        case ["api", version] if ("", version) in group_versions(kinds):
+            return _document(discovery.resource_list("", version, kinds))
+        case ["apis", group] if group in discovery.groups(kinds):
+            return _document(discovery.api_group(group, kinds))
+        case ["apis", group, version] if (group, version) in group_versions(kinds):
+            return _document(discovery.resource_list(group, version, kinds))
         case ["openapi", "v2"]:
-            return _of_bytes(openapi.document_v2())
+            return _of_bytes(openapi.document_v2(kinds))
         case ["openapi", "v3"]:
-            return _of_bytes(openapi.index())
+            return _of_bytes(openapi.index(kinds))
         case ["openapi", "v3", *rest]:
-            body = openapi.document_v3("/".join(rest))
+            body = openapi.document_v3("/".join(rest), kinds)
             return None if body is None else _of_bytes(body)
         case _:
             return None
@@ -68,16 +69,16 @@ def wants_aggregated(accept: str) -> bool:
     return False
 
 
-def _root_paths() -> list[str]:
+def _root_paths(kinds: Kinds) -> list[str]:
     paths = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-    for group, version in group_versions():
+    for group, version in group_versions(kinds):
         paths += (f"/apis/{group}", f"/apis/{group}/{version}") if group else (f"/api/{version}",)
     return sorted(paths)
 
 
-@cache
-def _aggregated(*, core: bool) -> Document:
-    body = msgspec.json.encode(discovery.aggregated(core=core))
+@lru_cache(4)
+def _aggregated(kinds: Kinds, *, core: bool) -> Document:
+    body = msgspec.json.encode(discovery.aggregated(kinds, core=core))
     return Document(body, discovery.AGGREGATED, _etag(body))
 
 
@@ -86,7 +87,7 @@ def _document(content: dict[str, Any]) -> Document:
     return Document(body, JSON, _etag(body))
 
 
-@cache
+@lru_cache(128)
 def _of_bytes(body: bytes) -> Document:
     return Document(body, JSON, _etag(body))
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from engine.apiserver.registry.catalog import group_versions
+from engine.apiserver.custom.published import for_v2, list_schema
+from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind
 from engine.apiserver.schema.definitions import VERSION, name_of, slices
-from engine.apiserver.schema.discovery import kinds_of, response_kind
-from engine.apiserver.schema.openapi_paths import paths_v2, paths_v3
+from engine.apiserver.schema.discovery import Kinds, group_versions, kinds_of, response_kind
+from engine.apiserver.schema.openapi_paths import paths_v2, paths_v3, type_name
 
 Json = dict[str, Any]
 
@@ -39,17 +40,22 @@ _INFO = {"title": "Kubernetes", "version": VERSION}
 _TYPE_META = frozenset({"apiVersion", "kind"})
 
 
-@cache
-def index() -> bytes:
+def index(kinds: Kinds = KINDS) -> bytes:
     """/openapi/v3: where the documents are; the address of one changes with it, so that clients may keep it."""
     paths = {
-        path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path)}"} for path in map(_path, group_versions())
+        path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(path, kinds)}"}
+        for path in map(_path, group_versions(kinds))
     }
     return msgspec.json.encode({"paths": paths})
 
 
-def _hash(path: str) -> str:
-    return hashlib.sha512(document_v3(path) or b"").hexdigest().upper()
+def _hash(path: str, kinds: Kinds) -> str:
+    return _digest(document_v3(path, kinds) or b"")
+
+
+@lru_cache(256)
+def _digest(body: bytes) -> str:
+    return hashlib.sha512(body).hexdigest().upper()
 
 
 def _path(group_version: tuple[str, str]) -> str:
@@ -57,58 +63,81 @@ def _path(group_version: tuple[str, str]) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-@cache
-def document_v3(path: str) -> bytes | None:
+def document_v3(path: str, kinds: Kinds = KINDS) -> bytes | None:
     """The document of `api/v1` or `apis/GROUP/VERSION`; None when nothing is served there."""
-    found = next((pair for pair in group_versions() if _path(pair) == path), None)
-    if found is None:
-        return None
-    kinds = kinds_of(*found)
+    found = next((pair for pair in group_versions(kinds) if _path(pair) == path), None)
+    return _document_v3(tuple(kinds_of(*found, kinds))) if found is not None else None
+
+
+@lru_cache(256)
+def _document_v3(kinds: Kinds) -> bytes:
     return msgspec.json.encode(
         {
             "openapi": "3.0.0",
             "info": _INFO,
             "paths": paths_v3(kinds),
-            "components": {"schemas": _schemas(_names(kinds), _v3, _SCALARS_V3)},
+            "components": {"schemas": _schemas(kinds, _v3, _SCALARS_V3)},
         }
     )
 
 
-@cache
-def document_v2() -> bytes:
+@lru_cache(4)
+def document_v2(kinds: Kinds = KINDS) -> bytes:
     """/openapi/v2: all groups in one document."""
-    kinds = [kind for pair in group_versions() for kind in kinds_of(*pair)]
-    return msgspec.json.encode(
-        {
-            "swagger": "2.0",
-            "info": _INFO,
-            "paths": paths_v2(kinds),
-            "definitions": _schemas(_names(kinds), _v2, _SCALARS_V2),
-        }
-    )
+    own = tuple(kind for kind in kinds if kind.published is None)
+    users = tuple(kind for kind in kinds if kind.published is not None)
+    paths, definitions = _parts_v2(own)
+    if users:
+        more_paths, more = _parts_v2(users)
+        paths, definitions = {**paths, **more_paths}, {**more, **definitions}
+    return msgspec.json.encode({"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": definitions})
+
+
+@lru_cache(4)
+def _parts_v2(kinds: Kinds) -> tuple[Json, Json]:
+    """Paths and definitions; those of the built-in kinds are made once, whatever users define."""
+    in_order = [kind for pair in group_versions(kinds) for kind in kinds_of(*pair, kinds)]
+    return paths_v2(in_order), _schemas(in_order, _v2, _SCALARS_V2)
 
 
 def _names(kinds: Iterable[Kind]) -> list[str]:
     """The definitions that the kinds need by themselves; those that they refer to follow from them."""
     names: dict[str, None] = dict.fromkeys(_ALWAYS)
     for kind in kinds:
-        name = name_of(kind.group, kind.version, kind.kind)
+        name = type_name(kind)
         names[name] = None
         names[f"{name}List"] = None
         for sub in kind.subresources.values():
-            names[name_of(*response_kind(kind, sub))] = None
+            if sub.kind:
+                names[name_of(*response_kind(kind, sub))] = None
     return list(names)
 
 
-def _schemas(names: list[str], dialect: Callable[[Json], Json], scalars: Json) -> Json:
+def _users_types(kinds: Iterable[Kind]) -> Json:
+    """The definitions of kinds that users made, by name."""
+    types: Json = {}
+    for kind in kinds:
+        if kind.published is not None:
+            types[kind.definition] = kind.published
+            types[f"{kind.definition}List"] = list_schema(kind.definition, kind.group, kind.version, kind.kind)
+    return types
+
+
+def _schemas(kinds: Iterable[Kind], dialect: Callable[[Json], Json], scalars: Json) -> Json:
     published = slices()
+    types = _users_types(kinds)
     schemas: Json = {}
-    waiting = names
+    waiting = _names(kinds)
     while waiting:
         name = waiting.pop()
-        if name in schemas or name not in published:
+        if name in schemas or (name not in published and name not in types):
             continue
-        schema: Json = msgspec.json.decode(published[name])
+        if name in types:
+            schema: Json = for_v2(types[name]) if dialect is _v2 else types[name]
+            schemas[name] = {**schema, "properties": dialect(schema).get("properties", {})}
+            waiting += _targets(schema)
+            continue
+        schema = msgspec.json.decode(published[name])
         waiting += (target for target in _targets(schema) if target not in schemas)
         schemas[name] = dialect(schema) | scalars.get(name, {})
     return dict(sorted(schemas.items()))

@@ -135,9 +135,14 @@ def _paths(kinds: Iterable[Kind], dialect: _Dialect) -> Json:
     return dict(sorted(paths.items()))
 
 
+def type_name(kind: Kind) -> str:
+    """The name of a kind's definition."""
+    return kind.definition or name_of(kind.group, kind.version, kind.kind)
+
+
 def _operations(kind: Kind, table: Iterable[tuple[str, str, str]], dialect: _Dialect) -> Json:
     gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-    name = name_of(kind.group, kind.version, kind.kind)
+    name = type_name(kind)
     operations: Json = {}
     for verb, method, action in table:
         if verb in kind.verbs:
@@ -149,7 +154,7 @@ def _operations(kind: Kind, table: Iterable[tuple[str, str, str]], dialect: _Dia
 def _sub_operations(kind: Kind, sub: Subresource, dialect: _Dialect) -> Json:
     group, version, name = response_kind(kind, sub)
     gvk = {"group": group, "version": version, "kind": name}
-    definition = name_of(group, version, name)
+    definition = name_of(group, version, name) if sub.kind else type_name(kind)
     # Streams and proxies have options for a kind, which no definition describes.
     described = not name.endswith("Options")
     return {

@@ -23,13 +23,16 @@ _MEDIA_TYPES: dict[str, PatchKind] = {
 }
 
 
-def patch_kind(content_type: str) -> PatchKind:
-    """Which patch a content type announces. Raises UnsupportedMediaType."""
+def patch_kind(content_type: str, *, strategic: bool = True) -> PatchKind:
+    """Which patch a content type announces; types without merge keys know no strategic one.
+
+    Raises UnsupportedMediaType.
+    """
     kind = _MEDIA_TYPES.get(content_type.partition(";")[0].strip().lower())
-    if kind is None:
+    if kind is None or (kind == "strategic" and not strategic):
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include:"
-            f" {', '.join(_MEDIA_TYPES)}"
+            f" {', '.join(media for media, kind in _MEDIA_TYPES.items() if strategic or kind != 'strategic')}"
         )
     return kind
 

@@ -1,0 +1,97 @@
+"""The string formats that upstream's schemas check. Others are notes for the reader and hold anything. Pure.
+
+Source: k8s.io/kube-openapi/pkg/validation/strfmt.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_HEX_COLOR = re.compile(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+_RGB_COLOR = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
+_BSON_ID = re.compile("[0-9a-fA-F]{24}")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_WORDY = re.compile(r"(\d+)\s*(ns|nano|us|µs|micro|ms|milli|s|sec|second|m|min|minute|h|hr|hour|d|day|w|wk|week)s?")
+
+
+def duration_seconds(text: str) -> float | None:
+    """A duration as Go writes it (`1h30m`), in seconds; None when it is none."""
+    sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
+    if rest == "0":
+        return 0.0
+    total, at = 0.0, 0
+    while at < len(rest):
+        part = _PART.match(rest, at)
+        if part is None:
+            return None
+        total += float(part[1]) * _UNITS[part[2]]
+        at = part.end()
+    return sign * total if at else None
+
+
+def _parses(read: Callable[[str], object]) -> Callable[[str], bool]:
+    def check(text: str) -> bool:
+        try:
+            read(text)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_date_time(text: str) -> bool:
+    return _DATE_TIME.fullmatch(text) is not None and _parses(datetime.fromisoformat)(text.upper())
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        return bool(urlsplit(text).scheme) or text.startswith("/")
+    except ValueError:
+        return False
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "bsonobjectid": lambda text: _BSON_ID.fullmatch(text) is not None,
+    "byte": _parses(_decoded),
+    "cidr": lambda text: "/" in text and _parses(lambda t: ipaddress.ip_network(t, strict=False))(text),
+    "date": lambda text: _DATE.fullmatch(text) is not None and _parses(datetime.fromisoformat)(text),
+    "date-time": _is_date_time,
+    "datetime": _is_date_time,
+    "duration": lambda text: duration_seconds(text) is not None or _WORDY.fullmatch(text) is not None,
+    "email": lambda text: _EMAIL.fullmatch(text) is not None,
+    "hexcolor": lambda text: _HEX_COLOR.fullmatch(text) is not None,
+    "hostname": lambda text: len(text) <= 255 and _HOST.fullmatch(text) is not None,
+    "ipv4": _parses(ipaddress.IPv4Address),
+    "ipv6": _parses(ipaddress.IPv6Address),
+    "mac": lambda text: _MAC.fullmatch(text) is not None,
+    "rgbcolor": lambda text: _RGB_COLOR.fullmatch(text) is not None,
+    "uri": _is_uri,
+    "uuid": _parses(uuid.UUID),
+}
+
+
+def holds(name: str, text: str) -> bool:
+    """Whether a text is of a format; one that nobody knows takes anything."""
+    check = FORMATS.get(name)
+    return check is None or check(text)

@@ -1,0 +1,154 @@
+"""From one version of a CustomResourceDefinition to the Kind that serves it. Pure.
+
+Source of the strategy: apiextensions-apiserver/pkg/registry/customresource/{strategy,status_strategy,validator}.go.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from apimachinery.objects.field import FieldError
+from engine.apiserver.custom import published
+from engine.apiserver.custom.columns import columns, field_labels
+from engine.apiserver.custom.scale import scale
+from engine.apiserver.custom.structural import MISSING, Schema, compile_schema, prune, set_defaults
+from engine.apiserver.custom.values import errors_of
+from engine.apiserver.registry import names
+from engine.apiserver.registry.kind import Context, Json, Kind, Subresource
+from engine.apiserver.registry.metadata import put_back_part
+from engine.apiserver.schema.problems import Strict, Where
+from engine.apiserver.schema.types import named_type
+
+_METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_STATUS_VERBS = ("get", "patch", "update")
+
+
+class _Type:
+    """One version's hooks."""
+
+    def __init__(self, raw: Json, group: str, version: str, kind: str, *, has_status: bool) -> None:
+        self._raw = raw
+        self._api_version = f"{group}/{version}"
+        self._kind = kind
+        self._has_status = has_status
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Compiled when an object comes along: most kinds of a cluster wait long for their first."""
+        return compile_schema(self._raw)
+
+    def decode(self, obj: Json, strict: Strict) -> Json:
+        """Bring a body into stored form: metadata as its type says, the rest as the schema does."""
+        metadata = obj.get("metadata")
+        if metadata is None:
+            obj.pop("metadata", None)
+        else:
+            obj["metadata"] = named_type(_METADATA).decode(metadata, Where().child("metadata", self._kind), strict)
+        prune(obj, self.schema, "", strict, root=True)
+        return obj
+
+    def set_defaults(self, obj: Json) -> None:
+        set_defaults(obj, self.schema)
+
+    def read(self, obj: Json) -> None:
+        """Make an object of any stored version one of this version."""
+        obj["apiVersion"], obj["kind"] = self._api_version, self._kind
+        prune(obj, self.schema, "", Strict(), root=True)
+        set_defaults(obj, self.schema)
+
+    def validate_create(self, obj: Json) -> list[FieldError]:
+        return self._errors(obj)
+
+    def validate_update(self, new: Json, old: Json) -> list[FieldError]:
+        return self._errors(new, old)
+
+    def _errors(self, new: Json, old: Any = MISSING) -> list[FieldError]:
+        errors = errors_of(new, self.schema, old)
+        if not errors and self.schema.rules_below:
+            # CEL takes its time to load; most definitions have no rules.
+            from engine.apiserver.custom.rules import rule_errors
+
+            errors = rule_errors(new, self.schema, old)
+        return errors
+
+    def prepare_create(self, obj: Json, _context: Context) -> None:
+        obj["metadata"]["generation"] = 1
+        if self._has_status:
+            obj.pop("status", None)
+
+    def prepare_update(self, new: Json, old: Json, _context: Context) -> None:
+        if self._has_status:
+            put_back_part(new, old, "status")
+        if self._content(new) != self._content(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+    def status_update(self, new: Json, old: Json, _context: Context) -> None:
+        status = new.get("status")
+        managed = new["metadata"].get("managedFields")
+        new.clear()
+        new.update(old)
+        new["metadata"] = {**old["metadata"], **({"managedFields": managed} if managed else {})}
+        new.pop("status", None)
+        if status is not None:
+            new["status"] = status
+
+    def _content(self, obj: Json) -> Json:
+        ignored = (
+            ("metadata", "status", "apiVersion", "kind") if self._has_status else ("metadata", "apiVersion", "kind")
+        )
+        return {name: part for name, part in obj.items() if name not in ignored}
+
+
+def build(definition: Json, version: Json) -> Kind:
+    """The Kind of one version; names are those accepted."""
+    spec: Json = definition["spec"]
+    accepted: Json = definition.get("status", {}).get("acceptedNames") or spec["names"]
+    group, kind, plural = spec["group"], accepted["kind"], accepted["plural"]
+    raw: Json = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    subresources: Json = version.get("subresources") or {}
+    has_status = "status" in subresources
+    made = _Type(raw, group, version["name"], kind, has_status=has_status)
+    served: dict[str, Subresource] = {}
+    if has_status:
+        served["status"] = Subresource(
+            name="status", verbs=_STATUS_VERBS, prepare=made.status_update, validate=made.validate_update
+        )
+    if "scale" in subresources:
+        served["scale"] = scale(subresources["scale"])
+    storage = next((one["name"] for one in spec["versions"] if one.get("storage")), version["name"])
+    return Kind(
+        group=group,
+        version=version["name"],
+        kind=kind,
+        plural=plural,
+        singular=accepted.get("singular") or kind.lower(),
+        namespaced=spec["scope"] == "Namespaced",
+        short_names=tuple(accepted.get("shortNames") or ()),
+        categories=tuple(accepted.get("categories") or ()),
+        subresources=served,
+        storage=f"{group}/{plural}",
+        stored_as=(group, storage, plural),
+        from_storage=made.read,
+        decoder=made.decode,
+        definition=published.name_of(group, version["name"], kind),
+        published=published.schema(raw, group, version["name"], kind),
+        warning=_deprecation(group, version, kind),
+        name_errors=names.dns_subdomain,
+        set_defaults=made.set_defaults,
+        validate_create=made.validate_create,
+        validate_update=made.validate_update,
+        prepare_create=made.prepare_create,
+        prepare_update=made.prepare_update,
+        status_update=made.status_update,
+        columns=columns(version),
+        table_view=dict[str, Any],
+        field_labels=field_labels(version),
+        field_view=dict[str, Any],
+    )
+
+
+def _deprecation(group: str, version: Json, kind: str) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return version.get("deprecationWarning") or f"{group}/{version['name']} {kind} is deprecated"
