@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.objects.meta import controller_of, format_time, object_key
-from apimachinery.objects.resources import PODS, REPLICASETS
+from apimachinery.objects.resources import PODS, REPLICASETS, Resource
 from apimachinery.objects.selectors import from_label_selector
 from engine.controllers.actions import (
     About,
@@ -49,27 +49,29 @@ class Observed:
     """Pods of all sets with the same owner, this one included."""
     now: datetime
     failure: Failure | None = None
+    resource: Resource = REPLICASETS
+    """The kind as which the set is served: a ReplicationController is planned as a set, too."""
 
 
 def plan(observed: Observed) -> list[Action]:
     replica_set = observed.replica_set
     selector = from_label_selector(replica_set.spec.selector)
-    held, actions = claim(REPLICASETS, replica_set, selector, PODS, observed.pods)
+    held, actions = claim(observed.resource, replica_set, selector, PODS, observed.pods)
     active = [pod for pod in held if is_active(pod)]
     missing = replica_set.spec.replicas - len(active)
     if replica_set.metadata.deletion_timestamp is None:
         if missing > 0:
-            actions += _creations(replica_set, min(missing, BURST_REPLICAS))
+            actions += _creations(observed.resource, replica_set, min(missing, BURST_REPLICAS))
         elif missing < 0:
             surplus = min(-missing, BURST_REPLICAS)
             chosen = pods_to_delete(active, observed.related or active, surplus, observed.now)
-            actions += [_deletion(replica_set, pod) for pod in chosen]
+            actions += [_deletion(observed.resource, replica_set, pod) for pod in chosen]
     terminating = sum(1 for pod in held if is_terminating(pod) and not is_terminal(pod))
     actions += _status(observed, active, terminating, missing)
     return actions + _requeue(observed, active)
 
 
-def _creations(replica_set: ReplicaSet, count: int) -> list[Action]:
+def _creations(resource: Resource, replica_set: ReplicaSet, count: int) -> list[Action]:
     """Equal creations: the server gives each pod its name."""
     template = msgspec.json.decode(replica_set.spec.template, type=dict[str, Any])
     source: Json = template.get("metadata") or {}
@@ -77,10 +79,10 @@ def _creations(replica_set: ReplicaSet, count: int) -> list[Action]:
         "generateName": f"{replica_set.metadata.name}-",
         "namespace": replica_set.metadata.namespace,
         **{field: source[field] for field in ("labels", "annotations", "finalizers") if source.get(field)},
-        "ownerReferences": [owner_reference(REPLICASETS, replica_set)],
+        "ownerReferences": [owner_reference(resource, replica_set)],
     }
     pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
-    about = About.of(REPLICASETS, replica_set)
+    about = About.of(resource, replica_set)
     create = Create(
         resource=PODS,
         namespace=replica_set.metadata.namespace,
@@ -91,8 +93,8 @@ def _creations(replica_set: ReplicaSet, count: int) -> list[Action]:
     return [create] * count
 
 
-def _deletion(replica_set: ReplicaSet, pod: Pod) -> Delete:
-    about = About.of(REPLICASETS, replica_set)
+def _deletion(resource: Resource, replica_set: ReplicaSet, pod: Pod) -> Delete:
+    about = About.of(resource, replica_set)
     return Delete(
         resource=PODS,
         namespace=pod.metadata.namespace,
@@ -112,7 +114,7 @@ def _status(observed: Observed, active: list[Pod], terminating: int, missing: in
         fully_labeled_replicas=sum(1 for pod in active if wanted.items() <= pod.metadata.labels.items()),
         ready_replicas=sum(1 for pod in active if is_ready(pod)),
         available_replicas=sum(1 for pod in active if is_available(pod, min_ready, observed.now)),
-        terminating_replicas=terminating,
+        terminating_replicas=terminating if observed.resource is REPLICASETS else None,
         observed_generation=replica_set.metadata.generation,
         conditions=_conditions(observed, missing),
     )
@@ -120,7 +122,7 @@ def _status(observed: Observed, active: list[Pod], terminating: int, missing: in
         return []
     return [
         SetStatus(
-            resource=REPLICASETS,
+            resource=observed.resource,
             namespace=replica_set.metadata.namespace,
             name=replica_set.metadata.name,
             resource_version=replica_set.metadata.resource_version,
@@ -129,7 +131,7 @@ def _status(observed: Observed, active: list[Pod], terminating: int, missing: in
                 "fullyLabeledReplicas": status.fully_labeled_replicas or None,
                 "readyReplicas": status.ready_replicas or None,
                 "availableReplicas": status.available_replicas or None,
-                "terminatingReplicas": terminating,
+                "terminatingReplicas": status.terminating_replicas,
                 "observedGeneration": status.observed_generation,
                 "conditions": msgspec.to_builtins(status.conditions) or None,
             },

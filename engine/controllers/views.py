@@ -35,7 +35,14 @@ class ContainerPort(msgspec.Struct, frozen=True, rename="camel"):
     protocol: str = "TCP"
 
 
+class ContainerResources(msgspec.Struct, frozen=True, rename="camel"):
+    requests: dict[str, str | int | float] = {}
+    limits: dict[str, str | int | float] = {}
+
+
 class Container(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    resources: ContainerResources = ContainerResources()
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
 
@@ -60,6 +67,9 @@ class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
+    active_deadline_seconds: int | None = None
+    priority_class_name: str = ""
+    overhead: dict[str, str | int | float] = {}
 
 
 class PodIP(msgspec.Struct, frozen=True, rename="camel"):

@@ -13,6 +13,8 @@ from engine.controllers.controller import Controller
 from engine.controllers.cronjob.controller import CronJobController
 from engine.controllers.daemonset.controller import DaemonSetController
 from engine.controllers.deployment.controller import DeploymentController
+from engine.controllers.disruption.controller import DisruptionController
+from engine.controllers.endpoints import EndpointsController
 from engine.controllers.endpointslice import EndpointSliceController
 from engine.controllers.garbagecollector import GarbageCollector
 from engine.controllers.job.controller import JobController
@@ -21,6 +23,8 @@ from engine.controllers.nodeipam import NodeIpamController
 from engine.controllers.nodelifecycle import NodeLifecycleController
 from engine.controllers.podgc import PodGcController
 from engine.controllers.replicaset import ReplicaSetController
+from engine.controllers.replicationcontroller import ReplicationControllerController
+from engine.controllers.resourcequota.controller import ResourceQuotaController
 from engine.controllers.serviceaccount import ServiceAccountController
 from engine.controllers.statefulset.controller import StatefulSetController
 from engine.controllers.tainteviction import TaintEvictionController
@@ -50,7 +54,16 @@ class ControllersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 DEFAULTS = ControllersConfig()
 
-SETTLE = {"endpointslice": 0.02, "deployment": 0.005, "replicaset": 0.002, "job": 0.002, "daemonset": 0.002}
+SETTLE = {
+    "endpointslice": 0.02,
+    "deployment": 0.005,
+    "replicaset": 0.002,
+    "job": 0.002,
+    "resourcequota": 0.05,
+    "endpoints": 0.02,
+    "disruption": 0.01,
+    "daemonset": 0.002,
+}
 """Seconds by which a controller waits for more changes to the same key. Many pods of one set change together."""
 
 
@@ -85,11 +98,15 @@ def controllers(config: ControllersConfig) -> Iterable[Controller[Any]]:
         ServiceAccountController(config.root_ca),
         DeploymentController(),
         ReplicaSetController(),
+        ReplicationControllerController(),
         DaemonSetController(),
         StatefulSetController(),
         JobController(),
         CronJobController(),
         EndpointSliceController(),
+        EndpointsController(),
+        DisruptionController(),
+        ResourceQuotaController(),
         NodeIpamController(config.cluster_cidr),
         NodeLifecycleController(config.node_grace),
         TaintEvictionController(),

@@ -1,0 +1,1 @@
+"""ResourceQuotas: what a namespace uses of what it may. Pure, but for `controller`."""
