@@ -19,7 +19,8 @@ from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.nodes import NodeProxy
-from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, WatchAnswer
+from engine.apiserver.overload import InFlight
+from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User, WatchAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class HttpServer:
         self._runner: web.ServerRunner | None = None
         self._watches: set[_HttpSink] = set()
         self.address = ("", 0)
+        self.in_flight = InFlight()
 
     async def start(self, host: str, port: int) -> None:
         """Raises OSError when the address cannot be listened on."""
@@ -72,20 +74,23 @@ class HttpServer:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            asked = await self._request(request)
-            answer = await self._pipe.handle(asked)
-            if isinstance(answer, Response):
-                return await _respond(request, answer)
+            user = self._identify(request)
+            with self.in_flight.place(request.method, user):
+                answer = await self._pipe.handle(await self._request(request, user))
+                if isinstance(answer, Response):
+                    return await _respond(request, answer)
             if isinstance(answer, Upgrade):
                 return await self._nodes.serve(request, answer)
             return await self._watch(request, answer)
         except StatusError as error:
             return await _respond(request, error_response(error))
 
-    async def _request(self, request: web.BaseRequest) -> Request:
+    def _identify(self, request: web.BaseRequest) -> User:
         transport = request.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
-        user = self._authenticator.identify(peer, request.headers.get("authorization", ""))
+        return self._authenticator.identify(peer, request.headers.get("authorization", ""))
+
+    async def _request(self, request: web.BaseRequest, user: User) -> Request:
         other = impersonated(user, request.headers.items(), self._authorizer)
         path, _, query = request.raw_path.partition("?")
         body = await _body(request) if request.body_exists else b""
