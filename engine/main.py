@@ -18,7 +18,7 @@ import structlog
 
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
-from engine.apiserver.bootstrap import ensure_objects
+from engine.apiserver.bootstrap import ensure_objects, keep_objects
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
@@ -83,9 +83,11 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         stack.push_async_callback(store.close)
         api = await stack.enter_async_context(_listening(config, store, pki, clock))
         address = _reachable(api.http.address)
-        await ensure_objects(api.client("apiserver"), service_cidr=config.service_cidr, address=address)
+        own, cidr = api.client("apiserver"), config.service_cidr
+        await ensure_objects(own, service_cidr=cidr, address=address)
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
+        scope.supervise("own-objects", lambda: keep_objects(own, clock, service_cidr=cidr, address=address))
         _announce(config, pki, address)
         api.documents.ready = True
         if config.controllers:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from apimachinery.aio.clock import Clock
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
@@ -26,8 +27,26 @@ _PRIORITY_CLASSES = {
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
+_LOOK_EVERY = 10.0
+
+
+async def keep_objects(client: Client, clock: Clock, *, service_cidr: str, address: tuple[str, int]) -> None:
+    """Create again what somebody deleted, forever."""
+    while True:
+        await clock.sleep(_LOOK_EVERY)
+        await _ensure_all(client, service_cidr, address)
+
+
 async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[str, int]) -> None:
     """Create what is missing; point the kubernetes endpoints at where we listen."""
+    if not await _ensure_all(client, service_cidr, address):
+        endpoints = _kubernetes_endpoints(address)
+        patch = {"endpoints": endpoints["endpoints"], "ports": endpoints["ports"]}
+        await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
+
+
+async def _ensure_all(client: Client, service_cidr: str, address: tuple[str, int]) -> bool:
+    """Whether the kubernetes endpoints had to be created."""
     first = ipaddress.ip_network(service_cidr).network_address
     for name in SYSTEM_NAMESPACES:
         await _ensure(client, NAMESPACES, {"metadata": {"name": name}})
@@ -36,10 +55,7 @@ async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[st
     await ensure_defaults(client)
     await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
     await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")
-    endpoints = _kubernetes_endpoints(address)
-    if not await _ensure(client, ENDPOINTSLICES, endpoints, "default"):
-        patch = {"endpoints": endpoints["endpoints"], "ports": endpoints["ports"]}
-        await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
+    return await _ensure(client, ENDPOINTSLICES, _kubernetes_endpoints(address), "default")
 
 
 async def _ensure(client: Client, resource: Resource, obj: dict[str, Any], namespace: str | None = None) -> bool:
