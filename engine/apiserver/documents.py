@@ -1,4 +1,4 @@
-"""What is not an object: health, version, discovery, OpenAPI."""
+"""What is not an object: health, version, metrics, discovery, OpenAPI."""
 
 from __future__ import annotations
 

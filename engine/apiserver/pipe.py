@@ -6,7 +6,8 @@ Authentication happened where the connection is known (the transport). What happ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -28,10 +29,11 @@ from engine.apiserver.custom import serving
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.guard import Guard
+from engine.apiserver.metrics import Metrics
 from engine.apiserver.negotiate import form_of
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
-from engine.apiserver.request import Answer, Request
+from engine.apiserver.request import Answer, Request, Response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
@@ -60,6 +62,7 @@ class Pipe:
         authorizer: Authorizer,
         documents: Documents,
         kinds: CustomKinds,
+        metrics: Metrics,
         service_ips: Allocator,
         node_ports: Allocator,
         guards: Sequence[Guard] = (),
@@ -71,6 +74,7 @@ class Pipe:
         self._documents = documents
         self._kinds = kinds
         kinds.changed = self._forget
+        self._metrics = metrics
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
@@ -113,7 +117,7 @@ class Pipe:
         await self._fresh(request.query.get("resourceVersion"))
         for _ in range(_CLAIM_ATTEMPTS):
             try:
-                return await self._verbs[route.verb](self._call(request, route))
+                return await self._counted(self._call(request, route))
             except ClaimTaken:
                 # Another engine was faster with the same address or port; by now we know, and choose or refuse anew.
                 continue
@@ -129,6 +133,17 @@ class Pipe:
         decision = self._authorizer.decide(asked)
         if not decision.allowed:
             raise denied(asked, decision.reason)
+
+    async def _counted(self, call: Call) -> Answer:
+        started = time.perf_counter()
+        try:
+            answer = await self._verbs[call.route.verb](call)
+        except StatusError as error:
+            self._metrics.count(call.route, error.code, time.perf_counter() - started)
+            raise
+        code = answer.status if isinstance(answer, Response) else 200
+        self._metrics.count(call.route, code, time.perf_counter() - started)
+        return answer
 
     def _call(self, request: Request, route: Route) -> Call:
         kind = self._kinds.by_resource(route.group, route.version, route.plural)
@@ -185,6 +200,17 @@ class Pipe:
         if hub is None:
             hub = self._hubs[name] = Hub(kind, self._store, self._clock)
         return hub
+
+    def watches(self) -> Iterator[tuple[dict[str, str], float]]:
+        """How many watch each kind, for metrics."""
+        for (group, version, plural), hub in self._hubs.items():
+            yield {"verb": "WATCH", "group": group, "version": version, "resource": plural}, hub.watching
+
+    def objects(self) -> Iterator[tuple[dict[str, str], float]]:
+        """How many objects there are of each kind, for metrics."""
+        for kind in self._kinds.kinds():
+            if kind.stored_as is None:
+                yield {"group": kind.group, "resource": kind.plural}, self._store.count(kind.storage_prefix)
 
     def _forget(self, kind: Kind) -> None:
         """A kind is served no more, or otherwise than before: whoever watches it asks again."""

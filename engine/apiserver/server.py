@@ -38,8 +38,10 @@ from engine.apiserver.documents import Documents
 from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
+from engine.apiserver.metrics import MEDIA_TYPE, Metrics
 from engine.apiserver.nodes import NoConnections, NodeProxy
 from engine.apiserver.pipe import Pipe
+from engine.apiserver.request import Response
 from engine.store.errors import StoreError, StoreUnavailable
 from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
@@ -112,7 +114,8 @@ async def serve_api(
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
-    documents = Documents(kinds.kinds)
+    documents, metrics = Documents(kinds.kinds), Metrics()
+    documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
     authorizer.follow(store)
     accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
@@ -125,6 +128,7 @@ async def serve_api(
         authorizer=authorizer,
         documents=documents,
         kinds=kinds,
+        metrics=metrics,
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
@@ -137,6 +141,7 @@ async def serve_api(
     )
     async with NodeProxy(NoConnections()) as nodes, TaskScope("apiserver") as scope:
         http = HttpServer(pipe, authenticator, authorizer, nodes, tls)
+        _show(metrics, pipe, http)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
         lifecycle = Lifecycle(kinds, store, Client(InProcessTransport(pipe, component("system:apiserver"))), clock)
@@ -149,6 +154,16 @@ async def serve_api(
             pipe.close()
             kinds.close()
             await http.stop()
+
+
+def _show(metrics: Metrics, pipe: Pipe, http: HttpServer) -> None:
+    metrics.gauge("apiserver_longrunning_requests", "Watches that are open.", pipe.watches)
+    metrics.gauge("apiserver_resource_objects", "Objects stored, by resource.", pipe.objects)
+    metrics.gauge(
+        "apiserver_current_inflight_requests",
+        "Requests being worked on.",
+        lambda: [({"request_kind": side}, count) for side, count in http.in_flight.taken.items()],
+    )
 
 
 async def _bookmarks(pipe: Pipe, clock: Clock) -> None:

@@ -29,7 +29,7 @@ class WatchOptions:
     """A watch request's query, checked."""
 
     from_revision: int
-    """0: begin with what is there."""
+    """Go on from here; with `initial`, what is there must be at least as new. 0: now."""
     initial: bool
     """Whether what is there comes first, as ADDED events."""
     initial_end: bool
@@ -63,7 +63,7 @@ def watch_options(query: Query) -> WatchOptions:
         raise Invalid.of("ListOptions", "meta.k8s.io", "", errors)
     wants_initial = asked.lower() in ("true", "1") if asked else revision == 0
     return WatchOptions(
-        from_revision=0 if wants_initial else revision,
+        from_revision=revision,
         initial=wants_initial,
         initial_end=bool(asked) and wants_initial and bookmarks,
         bookmarks=bookmarks,
@@ -100,10 +100,17 @@ class Hub:
                 sink.end()
         self._groups.clear()
 
+    @property
+    def watching(self) -> int:
+        """How many watches there are."""
+        return sum(len(group.sinks) for group in self._groups.values())
+
     def join(self, selection: Selection, form: Form, options: WatchOptions, sink: Sink) -> Iterator[Frame]:
         """Register; the frames to send before any that the sink is handed. Raises Expired, Timeout."""
         try:
             if options.initial:
+                if options.from_revision > self._store.revision:
+                    raise FutureRevision(options.from_revision, self._store.revision)
                 records = selection.filter(self.kind, self._store.list(selection.prefix(self.kind)).records)
                 first = self._existing(records, form, self._store.revision, options)
             elif options.from_revision:

@@ -7,6 +7,7 @@ A write: decode and check fields → defaults and admission → strategy and val
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -92,14 +93,17 @@ class Writing:
 
         ownership.check_options(call, apply=kind_of_patch == "apply")
         if kind_of_patch == "apply":
-            if sub is None and self._store.latest(call.key) is None:
-                return self._written(
-                    call, await self._store_new(call, ownership.applied(call, None), applied=True), 201
-                )
-            return self._written(
-                call, await self._store_changed(call, partial(ownership.applied, call), applied=True), 200
-            )
+            return await self._apply(call)
         return self._written(call, await self._store_changed(call, patched), 200)
+
+    async def _apply(self, call: Call) -> Answer:
+        if call.subresource is None and self._store.latest(call.key) is None:
+            # Whoever creates it in the meantime leaves us something to apply to.
+            with suppress(AlreadyExists):
+                created = ownership.applied(call, None)
+                return self._written(call, await self._store_new(call, created, applied=True), 201)
+        changed = await self._store_changed(call, partial(ownership.applied, call), applied=True)
+        return self._written(call, changed, 200)
 
     async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from apimachinery.objects.errors import Expired
+from apimachinery.objects.errors import Expired, Timeout
 from apimachinery.objects.resources import CONFIGMAPS
 from tests.engine.apiserver.test_api import config_map
 from tests.engine.conftest import RunningEngine
@@ -86,6 +86,18 @@ async def test_initial_events_end_with_a_marked_bookmark(engine: RunningEngine) 
         added, bookmark = await take(events, 2)
         assert (added["type"], bookmark["type"]) == ("ADDED", "BOOKMARK")
         assert bookmark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+async def test_initial_events_from_the_future_ask_for_patience(engine: RunningEngine) -> None:
+    query = {
+        "watch": "1",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "resourceVersion": "999999",
+    }
+    with pytest.raises(Timeout, match="Too large resource version: 999999") as refused:
+        await engine.client.call("GET", PATH, query=query)
+    assert refused.value.retry_after == 1
 
 
 async def test_bookmarks_tell_how_far_the_watcher_has_seen(engine: RunningEngine) -> None:
