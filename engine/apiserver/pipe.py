@@ -78,7 +78,7 @@ class Pipe:
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
-        writing, removing = Writing(store, guards, creators), Removing(store, guards)
+        writing, removing = Writing(store, guards, creators, self._may_create), Removing(store, guards)
         self._verbs: dict[str, Callable[[Call], Awaitable[Answer]]] = {
             "get": self._get,
             "list": self._list,
@@ -133,6 +133,9 @@ class Pipe:
         decision = self._authorizer.decide(asked)
         if not decision.allowed:
             raise denied(asked, decision.reason)
+
+    def _may_create(self, call: Call) -> None:
+        self._authorize(of_route(call.request.user, replace(call.route, verb="create"), call.request.query))
 
     async def _counted(self, call: Call) -> Answer:
         started = time.perf_counter()

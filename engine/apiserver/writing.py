@@ -39,8 +39,16 @@ _NAME_ATTEMPTS = 8
 class Writing:
     """The verbs that write to one store."""
 
-    def __init__(self, store: Store, guards: Sequence[Guard], creators: Mapping[tuple[str, str, str], Creator]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        guards: Sequence[Guard],
+        creators: Mapping[tuple[str, str, str], Creator],
+        may_create: Callable[[Call], None],
+    ) -> None:
+        """`may_create` raises Forbidden for those who may change an object by PUT or apply, but not create one."""
         self._store = store
+        self._may_create = may_create
         self._guards = guards
         self._creators = creators
 
@@ -140,6 +148,8 @@ class Writing:
 
     async def _store_new(self, call: Call, obj: Json, *, applied: bool = False) -> Record:
         kind, context, namespace = call.kind, call.context, call.route.namespace
+        if call.route.verb != "create":
+            self._may_create(call)
         if obj.get("metadata", {}).get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
         strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)

@@ -258,3 +258,15 @@ async def test_helm_installs_upgrades_rolls_back_and_uninstalls_the_chart_it_cre
     await helm("uninstall", "shop")
     with pytest.raises(NotFound):
         await replicas()
+
+
+async def test_who_may_patch_but_not_create_cannot_create_by_an_apply(engine: RunningEngine) -> None:
+    await engine.kubectl("create", "role", "patcher", "--verb=get,patch", "--resource=configmaps")
+    await engine.kubectl("create", "rolebinding", "patcher", "--role=patcher", "--user=jane")
+    arguments = ("apply", "--server-side", "--as=jane", "--validate=false", "-f", "-")
+    text = json.dumps(config_map(x="1"))
+    refused = await engine.kubectl(*arguments, stdin=text, check=False)
+    assert 'User "jane" cannot create resource "configmaps"' in refused.err
+    await apply(engine, "me", y="1")
+    await engine.kubectl(*arguments, stdin=text)
+    assert (await engine.client.get(CONFIGMAPS, "a", "default"))["data"] == {"x": "1", "y": "1"}
