@@ -40,7 +40,7 @@ class StatusError(Exception):
         self.details = details
 
     def to_status(self) -> JSON:
-        """The metav1.Status object for this error."""
+        """The metav1.Status object for this error, its fields in upstream's order: some clients compare the text."""
         status: JSON = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -48,11 +48,10 @@ class StatusError(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "code": self.code,
         }
         if self.details:
             status["details"] = self.details
-        return status
+        return {**status, "code": self.code}
 
     @property
     def retry_after(self) -> float | None:
