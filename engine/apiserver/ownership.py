@@ -134,7 +134,7 @@ def _stamp(call: Call) -> Stamp:
 
 def _shape(call: Call) -> Struct:
     kind = call.kind
-    return shape_of(kind.group, kind.version, kind.kind)
+    return kind.shape() if kind.shape is not None else shape_of(kind.group, kind.version, kind.kind)
 
 
 def _has_status(call: Call) -> bool:

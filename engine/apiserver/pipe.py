@@ -171,7 +171,9 @@ class Pipe:
             node_ports=self._node_ports,
         )
         if kind.definition:
-            serving.check(self._kinds.definition(kind), kind, route)
+            serving.check(self._kinds.definition(kind), route)
+            if kind.warning:
+                context.warnings.append(kind.warning)
         form = form_of(request.header("accept"), request.query)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
 

@@ -66,6 +66,10 @@ class Graph:
         """Objects that name `uid` as an owner, in no order."""
         return [self._items[dependent] for dependent in self._dependents.get(uid, ())]
 
+    def waifs(self) -> list[str]:
+        """Objects of whose owners some were never seen: of a kind that is not followed yet, or gone before it was."""
+        return [uid for owner, dependents in self._dependents.items() if owner not in self._items for uid in dependents]
+
     def changed(self, resource: Resource, old: Object | None, new: Object | None) -> Iterable[str]:
         if new is None:
             return self._gone(old.metadata.uid) if old is not None else ()

@@ -1,6 +1,7 @@
 """Shared caches: one informer per kind in a process, whoever reads it, and what of its changes has been seen."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ class Caches:
         self._client = client
         self._scope = scope
         self._informers: dict[Resource, Informer[Any]] = {}
+        self._tasks: dict[Resource, asyncio.Task[None]] = {}
         self._seen: dict[Resource, int] = {}
         self._pool = Pool()
         self._resources: tuple[Resource, ...] = ()
@@ -79,16 +81,28 @@ class Caches:
             informer.on_change(changed)
         return informer
 
+    def forget(self, resource: Resource) -> None:
+        """Let go of a kind that is served no more."""
+        task = self._tasks.pop(resource, None)
+        if task is not None:
+            task.cancel()
+        self._informers.pop(resource, None)
+        self._seen.pop(resource, None)
+
     def follows(self, resource: Resource) -> bool:
         return resource in self._informers
 
     def peek(self, resource: Resource, key: str) -> Object | None:
         """The cached object of a kind that is followed, in whatever view."""
-        return self._informers[resource].get(key)
+        informer = self._informers.get(resource)
+        return informer.get(key) if informer is not None else None
 
     def seen(self, resource: Resource) -> int:
         """All changes of the kind up to this revision are in the cache."""
-        informer = self._informers[resource]
+        informer = self._informers.get(resource)
+        if informer is None:
+            # Let go: nobody will ever see more of it.
+            return sys.maxsize
         return max(self._seen.get(resource, 0), _number(informer.resource_version))
 
     async def synced(self, resources: Iterable[Resource]) -> None:
@@ -107,7 +121,7 @@ class Caches:
         self._informers[source.resource] = informer
         # First of all handlers: when the others run, what they wait for counts as seen.
         informer.on_change(partial(self._note, source.resource))
-        self._scope.supervise(f"informer/{source.resource.qualified}", informer.run)
+        self._tasks[source.resource] = self._scope.supervise(f"informer/{source.resource.qualified}", informer.run)
         return informer
 
     def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:

@@ -1,5 +1,6 @@
 """The controllers of one engine, run together over shared caches."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,7 @@ from engine.controllers.tainteviction import TaintEvictionController
 from engine.runtime.applying import Applier
 from engine.runtime.caches import Caches
 from engine.runtime.events import Recorder
-from engine.runtime.garbage import GarbageRun, keep_discovering
+from engine.runtime.garbage import GarbageRun, discover_on_change, keep_discovering
 from engine.runtime.runner import Runner
 
 log = structlog.get_logger(__name__)
@@ -80,11 +81,13 @@ async def run_controllers(client: Client, clock: Clock, config: ControllersConfi
         # Runners first: they name the views in which kinds are kept; the collector takes any.
         runners = [runner(controller) for controller in controllers(config)]
         collector = GarbageCollector()
-        garbage = GarbageRun(collector, runner(collector), caches)
+        defined = asyncio.Event()
+        garbage = GarbageRun(collector, runner(collector), caches, defined)
         scope.supervise("events", recorder.run)
         scope.supervise(
             "discovery", lambda: keep_discovering(client, caches, clock, config.discovery_interval)
         )  # fmt: skip
+        scope.supervise("definitions", lambda: discover_on_change(client, caches, clock, defined))
         tasks = [scope.supervise(one.controller.name, one.run) for one in runners]
         await scope.supervise(collector.name, garbage.run)
         for task in tasks:

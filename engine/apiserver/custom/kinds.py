@@ -11,6 +11,7 @@ from typing import Any
 from apimachinery.objects.field import FieldError
 from engine.apiserver.custom import published
 from engine.apiserver.custom.columns import columns, field_labels
+from engine.apiserver.custom.owned import OwnedObject
 from engine.apiserver.custom.scale import scale
 from engine.apiserver.custom.structural import MISSING, Schema, compile_schema, prune, set_defaults
 from engine.apiserver.custom.values import errors_of
@@ -37,6 +38,14 @@ class _Type:
     def schema(self) -> Schema:
         """Compiled when an object comes along: most kinds of a cluster wait long for their first."""
         return compile_schema(self._raw)
+
+    def shape(self) -> OwnedObject:
+        """How the fields of an object are owned."""
+        return self._owned
+
+    @cached_property
+    def _owned(self) -> OwnedObject:
+        return OwnedObject(self.schema)
 
     def decode(self, obj: Json, strict: Strict) -> Json:
         """Bring a body into stored form: metadata as its type says, the rest as the schema does."""
@@ -132,6 +141,7 @@ def build(definition: Json, version: Json) -> Kind:
         from_storage=made.read,
         decoder=made.decode,
         definition=published.name_of(group, version["name"], kind),
+        shape=made.shape,
         published=published.schema(raw, group, version["name"], kind),
         warning=_deprecation(group, version, kind),
         name_errors=names.dns_subdomain,

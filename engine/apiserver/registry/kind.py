@@ -220,6 +220,8 @@ class Kind:
     """The name of the type in the OpenAPI documents; empty: that of the published definition."""
     published: Json | None = None
     """The type in the OpenAPI documents, where no published definition says it."""
+    shape: Callable[[], Any] | None = None
+    """How the fields are owned (engine.apiserver.fieldmanagement.shapes), where no published definition says it."""
     warning: str = ""
     """What everybody who uses this kind is told."""
     to_storage: Callable[[Json], None] = _keep
