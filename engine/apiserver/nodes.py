@@ -26,6 +26,7 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
 
 _CONNECT_TIMEOUT = 10.0
+_FETCH_TIMEOUT = aiohttp.ClientTimeout(total=8.0)
 _LARGEST_MESSAGE = 4 << 20
 _REFUSAL_SECONDS = 5.0
 _REFUSALS_KEPT = 100
@@ -98,6 +99,15 @@ class NodeProxy:
     async def __aexit__(self, *_exc: object) -> None:
         if self._session is not None:
             await self._session.close()
+
+    async def fetch(self, node: str, path: str) -> bytes:
+        """What the node's agent answers to a GET. Raises StatusError."""
+        endpoint, session = await self._reach(node)
+        try:
+            async with session.get(endpoint.base_url + path, ssl=endpoint.ssl, timeout=_FETCH_TIMEOUT) as answer:
+                return await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _unreachable(node, error) from error
 
     async def serve(self, request: web.BaseRequest, upgrade: Upgrade) -> web.StreamResponse:
         """Raises StatusError before anything has been answered."""

@@ -19,6 +19,7 @@ from apimachinery.aio.clock import Clock
 from apimachinery.objects.errors import (
     InternalError,
     MethodNotAllowed,
+    NotFound,
     StatusError,
 )
 from engine.apiserver import connect, options, reading, stored
@@ -37,6 +38,7 @@ from engine.apiserver.request import Answer, Request, Response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
+from engine.apiserver.usage.server import UsageServer
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Creator, Writing
 from engine.store.errors import ClaimTaken, StoreUnavailable
@@ -63,6 +65,7 @@ class Pipe:
         documents: Documents,
         kinds: CustomKinds,
         metrics: Metrics,
+        usage: UsageServer,
         service_ips: Allocator,
         node_ports: Allocator,
         guards: Sequence[Guard] = (),
@@ -75,6 +78,7 @@ class Pipe:
         self._kinds = kinds
         kinds.changed = self._forget
         self._metrics = metrics
+        self._usage = usage
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
@@ -183,11 +187,15 @@ class Pipe:
         sub = call.subresource
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
+        if call.kind.measured:
+            return await self._measured(call)
         if sub is not None and sub.project is not None:
             return reading.answer(msgspec.json.encode(sub.project(stored.existing(self._store, call))), call.form)
         return reading.get(call.kind, self._store, call.key, form=call.form, query=call.request.query, now=call.now)
 
     async def _list(self, call: Call) -> Answer:
+        if call.kind.measured:
+            return await self._measured(call)
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
         return reading.list_(call.kind, self._store, selection, form=call.form, query=call.request.query, now=call.now)
 
@@ -196,6 +204,18 @@ class Pipe:
         selection = selection_of(call.kind, call.route.namespace, call.route.name, call.request.query)
         loop = asyncio.get_running_loop()
         return Watch(self.hub(call.kind), selection, call.form, wanted, loop.call_later)
+
+    async def _measured(self, call: Call) -> Answer:
+        """Objects that are measured, not stored."""
+        kind, route = call.kind, call.route
+        selection = selection_of(kind, route.namespace, route.name, call.request.query)
+        records = await (self._usage.of_pods(route.namespace) if kind.namespaced else self._usage.of_nodes())
+        found = selection.filter(kind, records)
+        if not route.name:
+            return reading.list_of(kind, found, b"{}", call.form, call.now)
+        if not found:
+            raise NotFound.of(kind.kind.lower(), route.name, group=kind.group)
+        return reading.one(kind, found[0], call.form, call.now)
 
     # Watches.
 
@@ -214,7 +234,7 @@ class Pipe:
     def objects(self) -> Iterator[tuple[dict[str, str], float]]:
         """How many objects there are of each kind, for metrics."""
         for kind in self._kinds.kinds():
-            if kind.stored_as is None:
+            if kind.stored_as is None and not kind.measured:
                 yield {"group": kind.group, "resource": kind.plural}, self._store.count(kind.storage_prefix)
 
     def _forget(self, kind: Kind) -> None:

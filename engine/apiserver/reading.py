@@ -59,7 +59,11 @@ def list_(kind: Kind, store: Store, selection: Selection, *, form: Form, query: 
     """Raises BadRequest, Invalid, Expired, Timeout."""
     page = page_of(query)
     records, revision, token, remaining = _page(kind, store, selection, page)
-    metadata = _list_metadata(revision, token, remaining)
+    return list_of(kind, records, _list_metadata(revision, token, remaining), form, now)
+
+
+def list_of(kind: Kind, records: Sequence[Record], metadata: bytes, form: Form, now: float) -> Response:
+    """A list of these objects in any form; `metadata` is the JSON of the list's own."""
     if form.shape == "table":
         rows = [notes_of(kind, record) for record in records]
         return answer(tables.table(kind, rows, now, form.include, metadata), form)

@@ -41,7 +41,10 @@ from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.metrics import MEDIA_TYPE, Metrics
 from engine.apiserver.nodes import NoConnections, NodeProxy
 from engine.apiserver.pipe import Pipe
+from engine.apiserver.registry.core.node import NODE
+from engine.apiserver.registry.core.pod import POD
 from engine.apiserver.request import Response
+from engine.apiserver.usage.server import UsageServer
 from engine.store.errors import StoreError, StoreUnavailable
 from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
@@ -122,6 +125,13 @@ async def serve_api(
     documents.pages.update(discovery.pages(accounts))
     authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
+    nodes = NodeProxy(NoConnections())
+    usage = UsageServer(
+        nodes.fetch,
+        clock,
+        nodes=lambda: store.list(NODE.storage_prefix).records,
+        pods=lambda namespace: store.list(f"{POD.storage_prefix}{namespace}{'/' if namespace else ''}").records,
+    )
     pipe = Pipe(
         store,
         clock,
@@ -129,6 +139,7 @@ async def serve_api(
         documents=documents,
         kinds=kinds,
         metrics=metrics,
+        usage=usage,
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
@@ -139,7 +150,7 @@ async def serve_api(
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )
-    async with NodeProxy(NoConnections()) as nodes, TaskScope("apiserver") as scope:
+    async with nodes, TaskScope("apiserver") as scope:
         http = HttpServer(pipe, authenticator, authorizer, nodes, tls)
         _show(metrics, pipe, http)
         await http.start(*listen)

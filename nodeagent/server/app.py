@@ -29,7 +29,9 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Pod
 from nodeagent.pods.worker import Worker
 from nodeagent.server import portforward, streams
-from nodeagent.stats.metrics import metrics_text
+from nodeagent.stats.exposition import CONTENT_TYPE
+from nodeagent.stats.machine import measure_usage
+from nodeagent.stats.metrics import PodRuns, cadvisor_metrics, own_metrics, resource_metrics
 from nodeagent.stats.summary import PodName, Summary
 
 log = structlog.get_logger(__name__)
@@ -69,6 +71,8 @@ class Server:
                 web.get("/portForward/{namespace}/{pod}", self._port_forward),
                 web.get("/stats/summary", self._stats),
                 web.get("/metrics", self._metrics),
+                web.get("/metrics/resource", self._resource_metrics),
+                web.get("/metrics/cadvisor", self._cadvisor_metrics),
             ]
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -176,11 +180,26 @@ class Server:
         return web.Response(body=msgspec.json.encode(summary), content_type="application/json")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        text = metrics_text(
-            {name: h.restarts for name, h in self._health().items()},
-            [ran for worker in self._roster.workers() for ran in worker.containers],
-        )
-        return web.Response(text=text, content_type="text/plain")
+        return _exposed(own_metrics({name: h.restarts for name, h in self._health().items()}, self._runs()))
+
+    async def _resource_metrics(self, _: web.Request) -> web.Response:
+        usages, now = await self._runtime.usages(), self._clock.now().timestamp()
+        return _exposed(resource_metrics(now, measure_usage(), self._runs(), usages))
+
+    async def _cadvisor_metrics(self, _: web.Request) -> web.Response:
+        usages, now = await self._runtime.usages(), self._clock.now().timestamp()
+        return _exposed(cadvisor_metrics(now, measure_usage(), self._runs(), usages))
+
+    def _runs(self) -> list[PodRuns]:
+        return [
+            PodRuns(
+                name=worker.pod.metadata.name,
+                namespace=worker.pod.metadata.namespace,
+                uid=worker.uid,
+                containers=tuple(worker.containers),
+            )
+            for worker in self._roster.workers()
+        ]
 
     def _worker(self, request: web.Request) -> tuple[Worker, str]:
         """The pod's worker and the container's name. Raises NotFound."""
@@ -264,6 +283,10 @@ async def _errors_as_status(request: web.Request, handler: Handler) -> web.Strea
 
 def _status(error: StatusError) -> web.Response:
     return web.Response(status=error.code, body=msgspec.json.encode(error.to_status()), content_type="application/json")
+
+
+def _exposed(text: str) -> web.Response:
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _streams(query: Mapping[str, str]) -> streams.Wanted:

@@ -51,6 +51,27 @@ class Pressure:
     pids: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUsage:
+    """What the whole machine uses, and what it has."""
+
+    cpus: int
+    cpu_nanoseconds: int
+    memory: int
+    memory_working_set: int
+
+
+def measure_usage() -> NodeUsage:
+    memory = memory_info()
+    total = memory.get("MemTotal", 0)
+    return NodeUsage(
+        cpus=os.cpu_count() or 1,
+        cpu_nanoseconds=cpu_nanoseconds(),
+        memory=total,
+        memory_working_set=total - memory.get("MemAvailable", 0),
+    )
+
+
 def measure_capacity(disk_path: Path, max_pods: int) -> Capacity:
     """`disk_path` or its nearest existing parent is where pods keep their data."""
     disk = os.statvfs(_existing(disk_path))

@@ -51,6 +51,7 @@ from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
 from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
 from engine.apiserver.registry.events.event import EVENTS_EVENT
 from engine.apiserver.registry.kind import Kind
+from engine.apiserver.registry.metrics.measured import NODE_METRICS, POD_METRICS
 from engine.apiserver.registry.networking.ingress import INGRESS
 from engine.apiserver.registry.networking.ingressclass import INGRESS_CLASS
 from engine.apiserver.registry.networking.networkpolicy import NETWORK_POLICY
@@ -124,6 +125,8 @@ KINDS: tuple[Kind, ...] = (
     RUNTIME_CLASS,
     ENDPOINT_SLICE,
     CUSTOM_RESOURCE_DEFINITION,
+    NODE_METRICS,
+    POD_METRICS,
 )
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}

@@ -210,6 +210,8 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: Mapping[str, Subresource] = field(default_factory=dict[str, Subresource])
 
+    measured: bool = False
+    """Found out when somebody asks and stored nowhere; without a published definition."""
     storage: str = ""
     """Key prefix below /registry, as upstream lays it out; empty: the plural."""
     stored_as: tuple[str, str, str] | None = None

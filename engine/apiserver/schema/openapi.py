@@ -66,7 +66,7 @@ def _path(group_version: tuple[str, str]) -> str:
 def document_v3(path: str, kinds: Kinds = KINDS) -> bytes | None:
     """The document of `api/v1` or `apis/GROUP/VERSION`; None when nothing is served there."""
     found = next((pair for pair in group_versions(kinds) if _path(pair) == path), None)
-    return _document_v3(tuple(kinds_of(*found, kinds))) if found is not None else None
+    return _document_v3(_described(kinds_of(*found, kinds))) if found is not None else None
 
 
 @lru_cache(256)
@@ -96,8 +96,12 @@ def document_v2(kinds: Kinds = KINDS) -> bytes:
 @lru_cache(4)
 def _parts_v2(kinds: Kinds) -> tuple[Json, Json]:
     """Paths and definitions; those of the built-in kinds are made once, whatever users define."""
-    in_order = [kind for pair in group_versions(kinds) for kind in kinds_of(*pair, kinds)]
+    in_order = [kind for pair in group_versions(kinds) for kind in _described(kinds_of(*pair, kinds))]
     return paths_v2(in_order), _schemas(in_order, _v2, _SCALARS_V2)
+
+
+def _described(kinds: Iterable[Kind]) -> Kinds:
+    return tuple(kind for kind in kinds if not kind.measured)
 
 
 def _names(kinds: Iterable[Kind]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Group metrics.k8s.io: kinds that are measured when somebody asks, and stored nowhere."""
