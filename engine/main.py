@@ -172,6 +172,7 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
 def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pki, clock: SystemClock) -> None:
     """Start what works through the API; the scope stops it in reverse."""
     # These take longer to load than the API to start: they come when that is done.
+    from engine.fleet import elsewhere
     from engine.fleet.links import Links
     from engine.runtime.controllers import ControllersConfig, run_controllers
     from engine.runtime.leader import Election, own_identity
@@ -179,10 +180,17 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
 
     identity = own_identity()
 
-    def start(name: str, lease: str, work: Callable[[], Awaitable[None]]) -> None:
-        """A store that others may write needs a leader for each part; alone we do it all."""
-        election = Election(api.client("leader-election"), clock, lease, identity)
-        scope.supervise(name, work if config.store == "sqlite" else lambda: election.run(work))
+    host, port = _reachable(api.http.address)
+    address = {elsewhere.ADDRESS: f"https://{_shown(host)}:{port}"}
+
+    def start(name: str, lease: str, work: Callable[[], Awaitable[None]]) -> Callable[[], bool]:
+        """A store that others may write needs a leader for each part; alone we do it all. Whether it is us now."""
+        if config.store == "sqlite":
+            scope.supervise(name, work)
+            return lambda: True
+        election = Election(api.client("leader-election"), clock, lease, identity, annotations=address)
+        scope.supervise(name, lambda: election.run(work))
+        return lambda: election.leads
 
     settings = ControllersConfig(cluster_cidr=config.cluster_cidr, root_ca=pki.ca_pem.decode())
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
@@ -190,8 +198,8 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
-    api.nodes.connections = links
-    start("links", "pilothouse-fleet", links.run)
+    leads = start("links", elsewhere.LEASE, links.run)
+    api.nodes.connections = elsewhere.Elsewhere(links, leads, api.client("fleet"), pki.admin_client_ssl())
 
 
 async def _snapshot(store: Store, data_dir: Path) -> Response:
@@ -209,8 +217,7 @@ async def _snapshot(store: Store, data_dir: Path) -> Response:
 def _announce(config: EngineConfig, pki: Pki, address: tuple[str, int]) -> None:
     """Tell the world where we are: kubeconfig and engine.json."""
     host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    kubeconfig = pki.kubeconfig(f"https://{shown}:{port}")
+    kubeconfig = pki.kubeconfig(f"https://{_shown(host)}:{port}")
     write_private(config.data_dir / "kubeconfig", kubeconfig)
     if config.kubeconfig_out is not None:
         try:
@@ -225,6 +232,11 @@ def _reachable(address: tuple[str, int]) -> tuple[str, int]:
     """Where clients on this computer find a server that listens at `address`."""
     host, port = address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+
+
+def _shown(host: str) -> str:
+    """As it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _own_names(host: str) -> tuple[str, ...]:

@@ -110,6 +110,12 @@ class Pki:
         context.load_cert_chain(self.folder / "agent-client.crt", self.folder / "agent-client.key")
         return context
 
+    def admin_client_ssl(self) -> ssl.SSLContext:
+        """For calls to other engines of the cluster."""
+        context = ssl.create_default_context(cafile=self.folder / "ca.crt")
+        context.load_cert_chain(self.folder / "admin.crt", self.folder / "admin.key")
+        return context
+
     def issue_client(self, common_name: str, organizations: Sequence[str] = ()) -> tuple[bytes, bytes]:
         """(certificate, key) as PEM for a new client."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -309,7 +315,8 @@ def use_shared(data_dir: Path, pki_dir: Path) -> None:
     FileExistsError: the data dir has keys of its own already.
     """
     own, shared = data_dir / "pki", pki_dir.absolute()
-    shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (shared, data_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if own.is_symlink() and own.resolve() != shared.resolve():
         own.unlink()
     if not (own.exists() and own.samefile(shared)):

@@ -96,6 +96,9 @@ class Informer(Generic[V]):
             except Expired:
                 self.resource_version = ""
             except (ConnectionFailed, StatusError) as error:
+                if isinstance(error, StatusError) and _too_new(error):
+                    # The server has gone back behind what we saw: it was restored from a backup.
+                    self.resource_version = ""
                 if self.connected or backoff.failures == 0:
                     log.info("watch interrupted; trying again", resource=self.resource.qualified, error=str(error))
                 self.connected = False
@@ -171,3 +174,8 @@ class Informer(Generic[V]):
                     bucket.pop(name, None)
                     if not bucket:
                         del self._indexes[index][value]
+
+
+def _too_new(error: StatusError) -> bool:
+    causes: Iterable[Mapping[str, str]] = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "ResourceVersionTooLarge" for cause in causes)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from engine.apiserver.answers import not_served
 from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind
-from engine.apiserver.request import Answer, Request, Response, json_response, text_response
+from engine.apiserver.request import Answer, Request, Response, Upgrade, json_response, text_response
 from engine.apiserver.schema import documents
 
 VERSION = {
@@ -31,6 +31,20 @@ Check = Callable[[], str]
 """Empty when well, else what is wrong."""
 
 
+_NODES = "/pilothouse/nodes/"
+# The first part of an agent's path, and the stream it serves.
+_STREAMS = {"containerLogs": "log", "exec": "exec", "attach": "attach", "portForward": "portforward"}
+
+
+def _agent_call(request: Request) -> Upgrade:
+    """What another engine asks of an agent through us, who hold the link to it. Raises StatusError 404."""
+    node, _, path = request.path.removeprefix(_NODES).partition("/")
+    stream = _STREAMS.get(path.partition("/")[0])
+    if request.method != "GET" or stream is None:
+        raise not_served()
+    return Upgrade(node, f"/{path}", request.query, stream)
+
+
 class Documents:
     """Answers for paths that hold no objects."""
 
@@ -48,6 +62,8 @@ class Documents:
         action = self.actions.get(request.path) if request.method == "POST" else None
         if action is not None:
             return await action()
+        if request.path.startswith(_NODES):
+            return _agent_call(request)
         top = request.path.split("/")[1]
         if top in ("healthz", "livez", "readyz"):
             return self._health(top, request)

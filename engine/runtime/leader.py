@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -84,12 +84,23 @@ def own_identity() -> str:
 class Election:
     """A candidacy for one Lease in kube-system."""
 
-    def __init__(self, client: Client, clock: Clock, name: str, identity: str, terms: Terms = TERMS) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        name: str,
+        identity: str,
+        *,
+        terms: Terms = TERMS,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """`annotations` are what the leader lets others know about itself, on the Lease."""
         self._client = client
         self._clock = clock
         self._name = name
         self._identity = identity
         self._terms = terms
+        self._annotations = dict(annotations or {})
         self._seen: Sighting | None = None
         self.leads = False
 
@@ -138,8 +149,8 @@ class Election:
         try:
             lease: Json = await self._client.get(LEASES, self._name, NAMESPACE)
         except NotFound:
-            lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                     "metadata": {"name": self._name, "namespace": NAMESPACE}}  # fmt: skip
+            metadata: Json = {"name": self._name, "namespace": NAMESPACE, "annotations": self._annotations}
+            lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
             lease["spec"] = claim({}, self._identity, wall_time, self._terms)
             created: Json = await self._client.create(LEASES, lease, NAMESPACE)
             self._seen = Sighting(created["spec"], self._clock.monotonic())
@@ -149,6 +160,8 @@ class Election:
             return False
         # The revision goes along: of two that try at once, one is refused.
         lease["spec"] = claim(self._seen.spec, self._identity, wall_time, self._terms)
+        if self._annotations:
+            lease["metadata"]["annotations"] = {**(lease["metadata"].get("annotations") or {}), **self._annotations}
         written: Json = await self._client.update(LEASES, lease)
         self._seen = Sighting(written["spec"], self._clock.monotonic())
         return True

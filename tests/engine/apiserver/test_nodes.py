@@ -6,15 +6,19 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
 from apimachinery.client.exec import STDOUT, open_exec
 from apimachinery.objects.errors import BadRequest, NotFound, ServiceUnavailable
-from apimachinery.objects.resources import NODES, PODS
-from engine.pki import Pki
-from tests.engine.conftest import RunningEngine
+from apimachinery.objects.resources import LEASES, NODES, PODS
+from engine.apiserver.nodes import NoConnections
+from engine.fleet import elsewhere
+from engine.pki import Pki, use_shared
+from tests.engine.conftest import RunningEngine, start_engine, stop_engine
 
 
 @dataclass
@@ -151,3 +155,49 @@ async def test_kubectl_execs_and_reads_logs(engine: RunningEngine, agent: Agent,
     assert (await engine.kubectl("logs", "-f", "web", "-c", "main")).out == "line 0\nline 1\nline 2\n"
     ran = await engine.kubectl("exec", "web", "-c", "waiting", "--", "ls", check=False)
     assert 'containers "waiting" not found' in ran.err
+
+
+@pytest.fixture
+async def follower(engine: RunningEngine, tmp_path: Path) -> AsyncIterator[RunningEngine]:
+    """A second engine with the same keys, which believes that the first one holds the links."""
+    use_shared(tmp_path / "follower", engine.pki)
+    running, task = await start_engine(tmp_path / "follower", controllers=False)
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"holderIdentity": "first"}}
+    metadata = {"name": elsewhere.LEASE, "annotations": {elsewhere.ADDRESS: engine.url}}
+    await running.client.create(LEASES, {**lease, "metadata": metadata}, "kube-system")
+    running.api.nodes.connections = elsewhere.Elsewhere(
+        NoConnections(), lambda: False, running.api.client("fleet"), Pki.ensure(running.data_dir).admin_client_ssl()
+    )
+    yield running
+    await stop_engine(running, task)
+
+
+async def test_engine_without_the_links_reaches_agents_through_the_one_that_has_them(
+    follower: RunningEngine, agent: Agent
+) -> None:
+    await make_pod(follower, "web", "n1", "main", "waiting")
+    assert await log_of(follower, "web", container="main", tailLines="5") == "line 0\nline 1\nline 2\n"
+    assert agent.asked == ["/containerLogs/default/web/main?tailLines=5"]
+    command = open_exec(follower.client, "default", "web", command=["cat"], container="main", stdin=True)
+    async with command as streams:
+        await streams.send_stdin(b"hello")
+        await streams.close_stdin()
+        assert [chunk async for chunk in streams] == [(STDOUT, b"HELLO")]
+    with pytest.raises(BadRequest, match="waiting to start"):
+        await log_of(follower, "web", container="waiting")
+    await make_pod(follower, "lost", "n2", "main")
+    with pytest.raises(ServiceUnavailable, match='node "n2" is not connected'):
+        await log_of(follower, "lost")
+
+
+async def test_only_administrators_may_pass_through_an_engine_to_agents(engine: RunningEngine, agent: Agent) -> None:
+    certificate, key = Pki.ensure(engine.data_dir).issue_client("somebody", ["developers"])
+    (engine.data_dir / "somebody.pem").write_bytes(certificate + key)
+    context = engine.ssl(certificate=False)
+    context.load_cert_chain(engine.data_dir / "somebody.pem")
+    async with aiohttp.ClientSession() as session:
+        for path in ("/pilothouse/nodes/n1/containerLogs/default/web/main", "/pilothouse/snapshot"):
+            for method in ("GET", "POST"):
+                async with session.request(method, engine.url + path, ssl=context) as answer:
+                    assert answer.status == 403, path
+    assert agent.asked == []

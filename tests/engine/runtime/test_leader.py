@@ -72,7 +72,7 @@ async def test_one_candidate_works_at_a_time_and_the_next_begins_when_it_stops(e
             at_work.remove(name)
 
     def candidate(name: str) -> asyncio.Task[None]:
-        election = Election(engine.api.client("test"), SystemClock(), "part", name, QUICK)
+        election = Election(engine.api.client("test"), SystemClock(), "part", name, terms=QUICK)
         return asyncio.ensure_future(election.run(lambda: work(name)))
 
     first = candidate("first")
@@ -100,7 +100,7 @@ async def test_leader_whose_lease_was_taken_stops_working(engine: RunningEngine)
         finally:
             stopped.set()
 
-    election = Election(engine.api.client("test"), SystemClock(), "part", "first", QUICK)
+    election = Election(engine.api.client("test"), SystemClock(), "part", "first", terms=QUICK)
     task = asyncio.ensure_future(election.run(work))
     await asyncio.wait_for(started.wait(), 5)
     patch = {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 60}}
