@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ import pytest
 from apimachinery.client import kubeconfig
 from apimachinery.client.client import Client
 from apimachinery.client.errors import ConnectionFailed
-from apimachinery.objects.errors import AlreadyExists, Conflict, NotFound, StatusError
+from apimachinery.objects.errors import AlreadyExists, NotFound, StatusError
 from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, REPLICASETS, SERVICES
+from tests.engine.history import Recorder, problems
 from tests.engine.store.etcdserver import EtcdCluster, etcd_cluster
 
 ROOT = Path(__file__).parents[2]
@@ -51,10 +52,11 @@ class Site:
 
 async def start_engine(data_dir: Path, etcd: EtcdCluster, pki: Path) -> Engine:
     words = data_dir.with_suffix(".log")
-    process = await asyncio.create_subprocess_exec(
+    with words.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), "engine", "run", "--listen", "127.0.0.1:0",
         "--store", "etcd", "--etcd-endpoints", ",".join(etcd.endpoints), "--pki-dir", str(pki),
-        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=words.open("wb"),
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=log,
     )  # fmt: skip
     async with asyncio.timeout(30):
         while not (data_dir / "engine.json").exists():
@@ -150,65 +152,40 @@ async def test_engines_never_give_one_address_or_port_to_two_services(site: Site
     assert again["spec"]["clusterIP"] == "10.43.0.99"
 
 
-@dataclass
-class History:
-    """What was acknowledged, and what may or may not have happened."""
-
-    created: dict[str, str] = field(default_factory=dict)
-    counted: list[int] = field(default_factory=list)
-    unknown: int = 0
-    last: float = 0.0
-    longest_gap: float = 0.0
-
-    def acknowledged(self) -> None:
-        now = time.monotonic()
-        self.longest_gap = max(self.longest_gap, now - (self.last or now))
-        self.last = now
-
-
-async def write(site: Site, writer: int, history: History, stop: asyncio.Event) -> None:
-    """Creates and compare-and-swap increments, at whichever engine answers."""
+async def create_all_along(site: Site, writer: int, created: dict[str, str], stop: asyncio.Event) -> None:
+    """Creates objects at whichever engine answers; what was acknowledged, with its uid, goes into `created`."""
     for number in itertools.count():
         if stop.is_set():
             return
         living = site.living
-        client = living[(writer + number // 5) % len(living)].client
+        name = f"w{writer}-{number}"
         try:
-            name = f"w{writer}-{number}"
-            created = await client.create(CONFIGMAPS, config_map(name), "default")
-            history.created[name] = created["metadata"]["uid"]
-            history.acknowledged()
+            answer = await living[(writer + number) % len(living)].client.create(
+                CONFIGMAPS, config_map(name), "default"
+            )
         except (ConnectionFailed, StatusError):
             await asyncio.sleep(0.05)
-        try:
-            counter = await client.get(CONFIGMAPS, "counter", "default")
-            value = int(counter["data"]["n"]) + 1
-            counter["data"]["n"] = str(value)
-        except (ConnectionFailed, StatusError):
-            continue
-        try:
-            await client.update(CONFIGMAPS, counter)
-            history.counted.append(value)
-        except Conflict:
-            continue
-        except (ConnectionFailed, StatusError):
-            history.unknown += 1
+        else:
+            created[name] = answer["metadata"]["uid"]
 
 
 @pytest.mark.slow
 async def test_killing_an_engine_and_an_etcd_member_loses_nothing_acknowledged(site: Site) -> None:
-    await site.engines[0].client.create(CONFIGMAPS, config_map("counter", n="0"), "default")
-    history, stop = History(), asyncio.Event()
+    created: dict[str, str] = {}
+    stop = asyncio.Event()
+    recorder = Recorder(lambda number: site.living[number % len(site.living)].client)
+    await recorder.prepare()
     async with asyncio.timeout(20):
         while (leader := await leader_of(site, "kube-controller-manager")) is None:
             await asyncio.sleep(0.2)
-    writers = [asyncio.ensure_future(write(site, writer, history, stop)) for writer in range(6)]
+    work = [asyncio.ensure_future(create_all_along(site, writer, created, stop)) for writer in range(3)]
+    work.append(asyncio.ensure_future(recorder.run(6)))
     await asyncio.sleep(2)
     await leader.kill()
     killed = time.monotonic()
     await site.etcd.members[0].kill()
     await asyncio.sleep(2)
-    before = len(history.created)
+    before = len(created)
     # The API stays up through the others, and their controllers take over.
     await put(site, deployment("after"))
     async with asyncio.timeout(20):
@@ -216,20 +193,17 @@ async def test_killing_an_engine_and_an_etcd_member_loses_nothing_acknowledged(s
             await asyncio.sleep(0.1)
     failover = time.monotonic() - killed
     stop.set()
-    await asyncio.gather(*writers)
+    recorder.stopped = True
+    await asyncio.gather(*work)
     assert failover < 15
-    assert len(history.created) > before
-    assert history.longest_gap < 8
+    assert recorder.longest_silence < 8
+    assert len(created) > before
     for engine in site.living:
-        found = {
-            o["metadata"]["name"]: o["metadata"]["uid"] for o in (await engine.client.list(CONFIGMAPS, "default")).items
-        }
-        lost = {name for name, uid in history.created.items() if found.get(name) != uid}
-        assert not lost
-        final = int((await engine.client.get(CONFIGMAPS, "counter", "default"))["data"]["n"])
-        # Each acknowledged increment happened once; one whose answer was lost, at most once.
-        assert len(history.counted) == len(set(history.counted))
-        assert len(history.counted) <= final <= len(history.counted) + history.unknown
+        listed = await engine.client.list(CONFIGMAPS, "default")
+        found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in listed.items}
+        assert {name for name, uid in created.items() if found.get(name) != uid} == set()
+    assert sum(1 for operation in recorder.operations if operation.revision) > 100
+    assert problems(recorder.operations) == []
 
 
 async def put(site: Site, obj: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from apimachinery.objects.resources import CONFIGMAPS
 from engine.config import EngineConfig, Running
 from engine.main import EngineError, run
 from tests.engine.conftest import RunningEngine
+from tests.engine.history import Recorder, problems
 
 ROOT = Path(__file__).parents[2]
 Process = asyncio.subprocess.Process
@@ -85,6 +86,24 @@ async def test_kill_in_the_middle_of_writes_keeps_every_acknowledged_one(start: 
     assert not lost
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_no_update_is_lost_and_none_appears_from_nowhere_over_a_kill(start: Starter) -> None:
+    process, client = await start()
+    running = [client]
+    recorder = Recorder(lambda _: running[0])
+    await recorder.prepare()
+    work = asyncio.ensure_future(recorder.run(8))
+    for _ in range(2):
+        await asyncio.sleep(1)
+        process.kill()
+        await process.wait()
+        process, running[0] = await start()
+    await asyncio.sleep(1)
+    recorder.stopped = True
+    await work
+    assert sum(1 for operation in recorder.operations if operation.revision) > 100
+    assert problems(recorder.operations) == []
 
 
 async def test_sigterm_stops_within_five_seconds_though_watches_are_open(start: Starter) -> None:
