@@ -34,9 +34,15 @@ class Call:
         return self.context.now.timestamp()
 
     @property
+    def parent_type(self) -> TypeMeta:
+        """The kind's own type."""
+        kind = self.kind
+        return TypeMeta(kind.group, kind.version, kind.kind, kind.decoder)
+
+    @property
     def type_meta(self) -> TypeMeta:
         """The type that the body has: the kind's own, or the subresource's."""
         sub, kind = self.subresource, self.kind
         if sub is None or not sub.kind:
-            return TypeMeta(kind.group, kind.version, kind.kind, kind.decoder)
+            return self.parent_type
         return TypeMeta(kind.group if sub.group is None else sub.group, sub.version or kind.version, sub.kind)

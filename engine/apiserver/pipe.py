@@ -29,6 +29,7 @@ from engine.apiserver.call import Call
 from engine.apiserver.custom import serving
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
+from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard
 from engine.apiserver.metrics import Metrics
 from engine.apiserver.negotiate import form_of
@@ -64,6 +65,7 @@ class Pipe:
         authorizer: Authorizer,
         documents: Documents,
         kinds: CustomKinds,
+        dynamic: DynamicAdmission,
         metrics: Metrics,
         usage: UsageServer,
         service_ips: Allocator,
@@ -82,7 +84,8 @@ class Pipe:
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
-        writing, removing = Writing(store, guards, creators, self._may_create), Removing(store, guards)
+        writing = Writing(store, guards, creators, self._may_create, dynamic)
+        removing = Removing(store, guards, dynamic)
         self._verbs: dict[str, Callable[[Call], Awaitable[Answer]]] = {
             "get": self._get,
             "list": self._list,

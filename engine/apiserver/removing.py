@@ -9,6 +9,7 @@ from engine.apiserver import admission, deletion, options, reading, stored, wire
 from engine.apiserver.answers import success
 from engine.apiserver.call import Call
 from engine.apiserver.deletion import DeleteRequest
+from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.notes import value_of
 from engine.apiserver.request import Answer, json_response
@@ -21,9 +22,10 @@ from engine.store.protocol import Record, Store
 class Removing:
     """The verbs that delete from one store."""
 
-    def __init__(self, store: Store, guards: Sequence[Guard]) -> None:
+    def __init__(self, store: Store, guards: Sequence[Guard], dynamic: DynamicAdmission) -> None:
         self._store = store
         self._guards = guards
+        self._dynamic = dynamic
 
     async def delete(self, call: Call) -> Answer:
         request = options.delete_request(call.request)
@@ -63,6 +65,10 @@ class Removing:
             obj = stored.read(kind, record)
             for guard in self._guards:
                 guard.check(Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context))
+            if not self._dynamic.idle:
+                asked = Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context)
+                await self._dynamic.mutate(asked)
+                await self._dynamic.validate(asked)
             deletion.check_preconditions(kind, obj, request, record.revision)
             outcome = deletion.mark(kind, obj, request, context)
             if outcome == "unchanged" or request.dry_run:

@@ -35,6 +35,7 @@ from engine.apiserver.authz.union import Union
 from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
+from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
@@ -117,6 +118,7 @@ async def serve_api(
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
+    dynamic = DynamicAdmission(store, kinds)
     documents, metrics = Documents(kinds.kinds), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
@@ -138,6 +140,7 @@ async def serve_api(
         authorizer=authorizer,
         documents=documents,
         kinds=kinds,
+        dynamic=dynamic,
         metrics=metrics,
         usage=usage,
         service_ips=addresses,
@@ -146,7 +149,7 @@ async def serve_api(
         creators={
             **AccessReviews(authorizer).creators(),
             **IdentityReviews(authenticator).creators(),
-            ("", "pods", "eviction"): Evicting(store, guards).evict,
+            ("", "pods", "eviction"): Evicting(store, guards, dynamic).evict,
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )

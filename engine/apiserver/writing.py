@@ -17,6 +17,7 @@ from engine.apiserver import admission, binding, connect, deletion, ownership, r
 from engine.apiserver.admission import limitranges, quotas
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
+from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
 from engine.apiserver.registry.kind import Kind, Subresource
@@ -45,12 +46,14 @@ class Writing:
         guards: Sequence[Guard],
         creators: Mapping[tuple[str, str, str], Creator],
         may_create: Callable[[Call], None],
+        dynamic: DynamicAdmission,
     ) -> None:
         """`may_create` raises Forbidden for those who may change an object by PUT or apply, but not create one."""
         self._store = store
         self._may_create = may_create
         self._guards = guards
         self._creators = creators
+        self._dynamic = dynamic
 
     async def create(self, call: Call) -> Answer:
         ownership.check_options(call, apply=False)
@@ -156,11 +159,15 @@ class Writing:
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
         self._guard(call, metadata.get("name", ""), obj, None)
+        if not self._dynamic.idle:
+            await self._mutated(call, obj, None)
         limitranges.admit(kind, obj, context)
         if not applied:
             ownership.record_create(call, obj)
         try:
             strategy.prepare_create(kind, obj, context)
+            if not self._dynamic.idle:
+                await self._dynamic.validate(self._write(call, metadata.get("name", ""), obj, None))
             await quotas.charge(self._store, kind, obj, None, context)
             record = await self._insert_named(call, obj)
         except BaseException:
@@ -207,7 +214,7 @@ class Writing:
             for obj in (new, old):
                 obj["metadata"].pop("resourceVersion", None)
             try:
-                self._prepare_change(call, new, old, applied=applied)
+                await self._prepare_change(call, new, old, applied=applied)
                 if call.subresource is None:
                     await quotas.charge(self._store, kind, new, old, context)
                 changed = await self._swap(call, record, new, old)
@@ -225,26 +232,43 @@ class Writing:
                 context.committed()
             return changed
 
-    def _prepare_change(self, call: Call, new: Json, old: Json, *, applied: bool) -> None:
+    async def _prepare_change(self, call: Call, new: Json, old: Json, *, applied: bool) -> None:
         kind, sub, context = call.kind, call.subresource, call.context
         entries = new["metadata"].pop("managedFields", None)
         if sub is not None and sub.absorb is None:
+            if not self._dynamic.idle:
+                await self._mutated(call, new, old)
             strategy.prepare_subresource(kind, sub, new, old, context)
             self._guard(call, call.route.name, new, old)
         else:
             strategy.admit_update(kind, new, old, call.route.namespace if kind.namespaced else None, context)
             self._guard(call, call.route.name, new, old)
+            if not self._dynamic.idle:
+                await self._mutated(call, new, old)
             strategy.prepare_update(kind, new, old, context)
+        if not self._dynamic.idle:
+            await self._dynamic.validate(self._write(call, call.route.name, new, old))
         if not applied:
             ownership.record_update(call, new, old, entries)
         elif entries:
             new["metadata"]["managedFields"] = entries
 
-    def _guard(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+    async def _mutated(self, call: Call, obj: Json, old: Json | None) -> None:
+        """Let webhooks change an admitted object, in place; what they left is brought into stored form."""
+        write = self._write(call, obj["metadata"].get("name", ""), obj, old)
+        if not await self._dynamic.mutate(write):
+            return
+        decoded, _ = schema.decode_patched(dict(obj), call.parent_type, validation="Ignore")
+        obj.clear()
+        obj.update(decoded)
+        call.kind.set_defaults(obj)
+
+    def _write(self, call: Call, name: str, new: Json, old: Json | None) -> Write:
         route = call.route
-        write = Write(
-            call.request.user, call.kind, route.subresource, route.namespace, name, new, old, call.context
-        )  # fmt: skip
+        return Write(call.request.user, call.kind, route.subresource, route.namespace, name, new, old, call.context)
+
+    def _guard(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        write = self._write(call, name, new, old)
         for guard in self._guards:
             guard.check(write)
 

@@ -1,0 +1,208 @@
+"""Webhooks over real HTTPS, and policies in CEL: who is asked, what they change, and what is said when they refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from apimachinery.objects.errors import StatusError
+from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, Resource
+from engine.pki import Pki
+from tests.engine.conftest import RunningEngine
+
+Json = dict[str, Any]
+GROUP = "admissionregistration.k8s.io"
+MUTATING = Resource(GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False)
+VALIDATING = Resource(
+    GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False
+)
+POLICIES = Resource(GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False)
+BINDINGS = Resource(
+    GROUP, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
+)
+RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+
+
+class Hooks:
+    """A server of webhooks: each path answers by its function; what was asked is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Json]] = []
+        self.answers: dict[str, Callable[[Json], Json]] = {}
+        self.url = ""
+        self.bundle = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        review = await request.json()
+        asked = review["request"]
+        self.asked.append((request.path, asked))
+        answer = self.answers[request.path](asked)
+        if answer.get("slow"):
+            await asyncio.sleep(5)
+        return web.json_response({**review, "request": None, "response": {"uid": asked["uid"], **answer}})
+
+    def webhook(self, path: str, **more: Any) -> Json:
+        return {
+            "name": f"{path}.hooks.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+            "clientConfig": {"url": f"{self.url}/{path}", "caBundle": self.bundle}, "rules": [RULE], **more,
+        }  # fmt: skip
+
+
+@pytest.fixture
+async def hooks(tmp_path: Path) -> AsyncIterator[Hooks]:
+    served = Hooks()
+    pki = Pki.ensure(tmp_path / "hooks", names=(), domain="cluster.local")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "hooks/pki/server.crt", tmp_path / "hooks/pki/server.key")
+    app = web.Application()
+    app.router.add_post("/{path}", served.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    port = runner.addresses[0][1]
+    served.url, served.bundle = f"https://127.0.0.1:{port}", base64.b64encode(pki.ca_pem).decode()
+    yield served
+    await runner.cleanup()
+
+
+def configuration(resource: Resource, name: str, *webhooks: Json) -> Json:
+    return {
+        "apiVersion": f"{GROUP}/v1", "kind": resource.kind, "metadata": {"name": name}, "webhooks": list(webhooks),
+    }  # fmt: skip
+
+
+def config_map(name: str = "a", **data: str) -> Json:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def patched(*operations: Json) -> Json:
+    return {
+        "allowed": True,
+        "patchType": "JSONPatch",
+        "patch": base64.b64encode(json.dumps(operations).encode()).decode(),
+    }
+
+
+async def test_mutating_webhooks_change_in_order_and_look_again_when_they_asked_to(
+    engine: RunningEngine, hooks: Hooks
+) -> None:
+    def seal(asked: Json) -> Json:
+        count = str(len(asked["object"]["data"]))
+        return patched({"op": "add", "path": "/data/sealed", "value": count})
+
+    hooks.answers["/seal"] = seal
+    hooks.answers["/add"] = lambda _: patched({"op": "add", "path": "/data/added", "value": "yes"})
+    webhooks = (hooks.webhook("seal", reinvocationPolicy="IfNeeded"), hooks.webhook("add"))
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", *webhooks))
+    made = await engine.client.create(CONFIGMAPS, config_map(x="1"), "default")
+    assert made["data"] == {"x": "1", "added": "yes", "sealed": "3"}
+    assert [path for path, _ in hooks.asked] == ["/seal", "/add", "/seal"]
+    asked = hooks.asked[0][1]
+    assert (asked["operation"], asked["namespace"], asked["dryRun"]) == ("CREATE", "default", False)
+    assert asked["userInfo"]["username"] == "pilothouse-admin"
+
+
+async def test_validating_webhook_refuses_in_upstreams_words_and_warns(engine: RunningEngine, hooks: Hooks) -> None:
+    hooks.answers["/judge"] = lambda asked: {
+        "allowed": (asked["object"] or {}).get("data", {}).get("x") != "bad",
+        "status": {"code": 403, "message": "x is bad"},
+        "warnings": ["mind the gap"],
+    }
+    await engine.client.create(VALIDATING, configuration(VALIDATING, "v", hooks.webhook("judge")))
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(x="bad"), "default")
+    assert refused.value.message == 'admission webhook "judge.hooks.example.com" denied the request: x is bad'
+    assert refused.value.code == 403
+    await engine.client.create(CONFIGMAPS, config_map(x="good"), "default")
+    ran = await engine.kubectl("label", "configmap", "a", "k=v")
+    assert "Warning: mind the gap" in ran.err
+    await engine.client.delete(CONFIGMAPS, "a", "default")
+    operations = [asked["operation"] for _, asked in hooks.asked]
+    assert operations == ["CREATE", "CREATE", "UPDATE", "DELETE"]
+
+
+async def test_webhook_that_does_not_answer_fails_or_is_ignored(engine: RunningEngine, hooks: Hooks) -> None:
+    hooks.answers["/slow"] = lambda _: {"allowed": True, "slow": True}
+    hook = hooks.webhook("slow", timeoutSeconds=1)
+    made = await engine.client.create(VALIDATING, configuration(VALIDATING, "v", hook))
+    with pytest.raises(StatusError, match='failed calling webhook "slow.hooks.example.com".*context deadline exceeded'):
+        await engine.client.create(CONFIGMAPS, config_map(), "default")
+    made["webhooks"][0]["failurePolicy"] = "Ignore"
+    await engine.client.update(VALIDATING, made)
+    await engine.client.create(CONFIGMAPS, config_map(), "default")
+
+
+async def test_selectors_and_conditions_choose_who_is_asked(engine: RunningEngine, hooks: Hooks) -> None:
+    hooks.answers["/no"] = lambda _: {"allowed": False}
+    hook = hooks.webhook(
+        "no",
+        namespaceSelector={"matchLabels": {"guarded": "yes"}},
+        matchConditions=[{"name": "not-system", "expression": "!object.metadata.name.startsWith('free-')"}],
+    )
+    await engine.client.create(VALIDATING, configuration(VALIDATING, "v", hook))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "g", "labels": {"guarded": "yes"}}}
+    await engine.client.create(NAMESPACES, namespace)
+    await engine.client.create(CONFIGMAPS, config_map(), "default")
+    await engine.client.create(CONFIGMAPS, config_map("free-a"), "g")
+    with pytest.raises(StatusError, match="denied the request without explanation"):
+        await engine.client.create(CONFIGMAPS, config_map(), "g")
+    with pytest.raises(StatusError):
+        await engine.client.create(CONFIGMAPS, config_map(), "g", dry_run=True)
+    assert hooks.asked[-1][1]["dryRun"] is True
+
+
+def policy(name: str, *validations: Json, **more: Any) -> Json:
+    return {
+        "apiVersion": f"{GROUP}/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{**RULE, "operations": ["CREATE", "UPDATE"]}]},
+            "validations": list(validations), **more,
+        },
+    }  # fmt: skip
+
+
+def binding(name: str, *actions: str, **more: Any) -> Json:
+    return {
+        "apiVersion": f"{GROUP}/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": f"{name}-b"},
+        "spec": {"policyName": name, "validationActions": list(actions), **more},
+    }  # fmt: skip
+
+
+async def test_policy_denies_what_its_rule_does_not_allow(engine: RunningEngine) -> None:
+    rule = {"expression": "variables.count <= int(params.data.most)"}
+    await engine.client.create(CONFIGMAPS, config_map("limits", most="2"), "default")
+    await engine.client.create(
+        POLICIES,
+        policy(
+            "few", rule,
+            paramKind={"apiVersion": "v1", "kind": "ConfigMap"},
+            variables=[{"name": "count", "expression": "has(object.data) ? size(object.data) : 0"}],
+        ),
+    )  # fmt: skip
+    await engine.client.create(CONFIGMAPS, config_map("before", a="1", b="2", c="3"), "default")
+    reference = {"name": "limits", "namespace": "default", "parameterNotFoundAction": "Deny"}
+    await engine.client.create(BINDINGS, binding("few", "Deny", paramRef=reference))
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(a="1", b="2", c="3"), "default")
+    assert (refused.value.code, refused.value.reason) == (422, "Invalid")
+    assert refused.value.message == (
+        "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'few' with binding 'few-b' denied request: "
+        "failed expression: variables.count <= int(params.data.most)"
+    )
+    await engine.client.create(CONFIGMAPS, config_map(a="1", b="2"), "default")
+
+
+async def test_policy_may_only_warn(engine: RunningEngine) -> None:
+    await engine.client.create(POLICIES, policy("w", {"expression": "false", "messageExpression": "'not ' + 'nice'"}))
+    await engine.client.create(BINDINGS, binding("w", "Warn"))
+    ran = await engine.kubectl("create", "configmap", "x", "--from-literal=a=b")
+    assert "Warning: Validation failed for ValidatingAdmissionPolicy 'w' with binding 'w-b': not nice" in ran.err
