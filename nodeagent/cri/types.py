@@ -231,6 +231,8 @@ class ContainerSpec:
     stdin_once: bool = False
     tty: bool = False
     stop_signal: str = ""
+    target: str = ""
+    """Id of the container whose process space to join."""
     resources: Resources = Resources()
     security: Security = Security()
 

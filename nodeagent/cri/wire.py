@@ -30,7 +30,7 @@ _STATES = {0: State.CREATED, 1: State.RUNNING, 2: State.EXITED, 3: State.UNKNOWN
 _PROTOCOLS = {"TCP": 0, "UDP": 1, "SCTP": 2}
 _PROPAGATION = {"None": 0, "HostToContainer": 1, "Bidirectional": 2}
 _SECCOMP = {"RuntimeDefault": 0, "Unconfined": 1, "Localhost": 2}
-_POD, _CONTAINER, _NODE = 0, 1, 2
+_POD, _CONTAINER, _NODE, _TARGET = 0, 1, 2, 3
 _NANO = 1e-9
 
 
@@ -101,7 +101,8 @@ def container_config(spec: ContainerSpec, sandbox: SandboxSpec) -> Any:
         stdin_once=spec.stdin_once,
         tty=spec.tty,
         linux=pb.LinuxContainerConfig(
-            resources=_resources(spec.resources), security_context=_security(spec.security, sandbox.namespaces)
+            resources=_resources(spec.resources),
+            security_context=_security(spec.security, sandbox.namespaces, spec.target),
         ),
     )
 
@@ -222,7 +223,7 @@ def _resources(limits: Resources) -> Any:
     )
 
 
-def _security(security: Security, namespaces: Namespaces) -> Any:
+def _security(security: Security, namespaces: Namespaces, target: str) -> Any:
     message = pb.LinuxContainerSecurityContext(
         capabilities=pb.Capability(
             add_capabilities=security.add_capabilities, drop_capabilities=security.drop_capabilities
@@ -236,6 +237,9 @@ def _security(security: Security, namespaces: Namespaces) -> Any:
         readonly_paths=security.readonly_paths,
         seccomp=_seccomp(security.seccomp),
     )
+    if target:
+        message.namespace_options.pid = _TARGET
+        message.namespace_options.target_id = target
     if security.run_as_user is not None:
         message.run_as_user.value = security.run_as_user
         if security.run_as_group is not None:

@@ -172,7 +172,7 @@ class Actions:
                 image=image,
                 log_path=f"{container.name}/{step.attempt}.log",
             )
-            return build.container_spec(pod, container, step.attempt, step.backoff, surroundings)
+            return build.container_spec(pod, container, step, surroundings)
         except (MissingReference, FieldError, build.ConfigRefused, MountFailed, OSError) as error:
             tell("Warning", "Failed", f"Error: {error}")
             raise StepFailed("CreateContainerConfigError", str(error)) from error

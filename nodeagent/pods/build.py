@@ -22,6 +22,7 @@ from nodeagent.cri.types import (
 )
 from nodeagent.pods import restart
 from nodeagent.pods.env import expand
+from nodeagent.pods.operations import Start
 from nodeagent.pods.sync import ANNOTATION_HASH
 from nodeagent.pods.view import Container, Pod, SeccompProfile
 
@@ -90,25 +91,26 @@ def sandbox_spec(pod: Pod, attempt: int, *, host_name: str, dns: Dns, log_dir: s
     )
 
 
-def container_spec(pod: Pod, container: Container, attempt: int, backoff: float, near: Surroundings) -> ContainerSpec:
+def container_spec(pod: Pod, container: Container, step: Start, near: Surroundings) -> ContainerSpec:
     """Raises ConfigRefused."""
     _check_non_root(pod, container, near.image)
     known = (near.env,)
     return ContainerSpec(
         name=container.name,
-        attempt=attempt,
+        attempt=step.attempt,
         image=near.image.id if near.image is not None else container.image,
         command=tuple(expand(word, known) for word in container.command),
         args=tuple(expand(word, known) for word in container.args),
         working_dir=container.working_dir,
         env=tuple(near.env.items()),
         mounts=tuple(near.mounts),
-        annotations=_annotations(pod, container, attempt, backoff),
+        annotations=_annotations(pod, container, step.attempt, step.backoff),
         log_path=near.log_path,
         stdin=container.stdin,
         stdin_once=container.stdin_once,
         tty=container.tty,
         stop_signal=container.lifecycle.stop_signal,
+        target=step.target,
         resources=near.resources,
         security=_security(pod, container),
     )

@@ -53,6 +53,7 @@ class Start:
     attempt: int
     backoff: float = 0.0
     leftover: str = ""  # id of a container that was created for this attempt but never started
+    target: str = ""  # id of the container whose processes an ephemeral one is to see
 
     @property
     def key(self) -> str:

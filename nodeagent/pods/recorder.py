@@ -47,6 +47,14 @@ class _Happening:
         return (uid, str(self.involved.get("fieldPath", "")), self.type, self.reason, self.message)
 
 
+def _list_of(pod: Pod, container: str) -> str:
+    if any(c.name == container for c in pod.spec.init_containers):
+        return "initContainers"
+    if any(c.name == container for c in pod.spec.ephemeral_containers):
+        return "ephemeralContainers"
+    return "containers"
+
+
 class Recorder:
     """`run` sends; the other methods never wait and never fail: an event is not worth a pod."""
 
@@ -70,8 +78,7 @@ class Recorder:
             "resourceVersion": pod.metadata.resource_version,
         }
         if container:
-            is_init = any(c.name == container for c in pod.spec.init_containers)
-            involved["fieldPath"] = f"spec.{'initContainers' if is_init else 'containers'}{{{container}}}"
+            involved["fieldPath"] = f"spec.{_list_of(pod, container)}{{{container}}}"
         self._add(involved, pod.metadata.namespace, type_, reason, message)
 
     def node(self, type_: str, reason: str, message: str) -> None:

@@ -31,6 +31,7 @@ def pod_status(
     on by this machine, used unless the API already has a start time."""
     inits = [_container_status(seen, plan, c, messages, is_init=True) for c in seen.pod.spec.init_containers]
     apps = [_container_status(seen, plan, c, messages, is_init=False) for c in seen.pod.spec.containers]
+    ephemeral = [_ephemeral_status(seen, plan, c, messages) for c in seen.pod.spec.ephemeral_containers]
     phase = _phase(seen, plan, inits, apps)
     status: JSON = {
         "phase": phase,
@@ -49,6 +50,8 @@ def pod_status(
         status["podIPs"] = [{"ip": ip} for ip in ips]
     if inits:
         status["initContainerStatuses"] = inits
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = ephemeral
     if seen.facts.evicted is not None:
         status["reason"] = seen.facts.evicted.reason
         status["message"] = seen.facts.evicted.message
@@ -104,6 +107,13 @@ def _container_status(
     if newest is not None:
         status["containerID"] = f"containerd://{newest.id}"
     return status
+
+
+def _ephemeral_status(seen: Observed, plan: Plan, container: Container, messages: Mapping[str, str]) -> JSON:
+    """Nobody waits for an ephemeral container: it is never ready."""
+    status = _container_status(seen, plan, container, messages, is_init=False)
+    del status["started"]
+    return status | {"ready": False, "restartCount": 0}
 
 
 def _known(seen: Observed, is_init: bool) -> Sequence[Any]:

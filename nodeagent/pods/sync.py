@@ -115,6 +115,7 @@ def _run(seen: Observed, draft: _Draft) -> None:
                 max(attempt, _known_restarts(seen, container.name) if ran is None else 0),
                 restart.next_backoff(previous[0]) if previous else 0.0,
                 created.id if created else "",
+                _target(seen, container),
             )
         )
         return  # the next container's turn comes when this one has started
@@ -135,8 +136,20 @@ def _renew_sandbox(seen: Observed, draft: _Draft) -> None:
         draft.operations.append(RunSandbox(0 if newest is None else newest.attempt + 1))
 
 
+def _target(seen: Observed, container: Container) -> str:
+    ran = seen.running(container.target_container_name) if container.target_container_name else None
+    return ran.id if ran is not None else ""
+
+
 def _startable(seen: Observed, draft: _Draft) -> Iterator[Container]:
     """Containers whose turn it is and that nothing holds back, in order."""
+    for container in seen.pod.spec.ephemeral_containers:
+        # Run once, whatever becomes of them, and wait for nobody but whom they want to look at.
+        ran = seen.newest(container.name)
+        unmade = ran is None or ran.state is State.CREATED
+        has_target = not container.target_container_name or bool(_target(seen, container))
+        if unmade and has_target and _may_retry(seen, draft, container.name):
+            yield container
     for container in seen.pod.spec.init_containers:
         if seen.initialised and not container.is_sidecar:
             continue

@@ -180,6 +180,7 @@ class Container(View, frozen=True):
     stdin_once: bool = False
     tty: bool = False
     restart_policy: str = ""
+    target_container_name: str = ""
 
     @property
     def is_sidecar(self) -> bool:
@@ -211,6 +212,7 @@ class PodSpec(View, frozen=True):
     node_name: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    ephemeral_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
@@ -290,6 +292,7 @@ class Pod(Object, frozen=True, rename="camel"):
     def all_containers(self) -> Iterator[Container]:
         yield from self.spec.init_containers
         yield from self.spec.containers
+        yield from self.spec.ephemeral_containers
 
     def container(self, name: str) -> Container | None:
         return next((c for c in self.all_containers() if c.name == name), None)

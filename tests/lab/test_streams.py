@@ -123,3 +123,27 @@ def test_attach_talks_to_the_containers_own_process(cluster: Cluster, pod: str) 
         assert attached.stdout.readline() == "got typed\n"
         attached.kill()
     assert "got typed" in cluster.kubectl("logs", pod)
+
+
+def test_a_debugger_sees_its_targets_processes(cluster: Cluster, pod: str) -> None:
+    cluster.kubectl(
+        "debug", pod, "--image=busybox", "--target=main", "--container=debugger", "--profile=general", "--", "ps"
+    )  # fmt: skip
+    assert eventually(lambda: "httpd -p 8080" in cluster.try_kubectl("logs", pod, "-c", "debugger").stdout)
+    status = cluster.get("pod", pod)["status"]
+    assert status["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+    assert status["phase"] == "Running"
+
+
+def test_a_machines_own_shell_is_a_debugger_of_its_node(cluster: Cluster) -> None:
+    cluster.kubectl(
+        "debug", "node/m1", "--image=busybox", "--profile=sysadmin", "--", "chroot", "/host", "hostname"
+    )  # fmt: skip
+    (name,) = [
+        pod["metadata"]["name"] for pod in cluster.get("pods")["items"]
+        if pod["metadata"]["name"].startswith("node-debugger-m1-")
+    ]  # fmt: skip
+    try:
+        assert eventually(lambda: cluster.try_kubectl("logs", name).stdout.split()) == ["m1"]
+    finally:
+        cluster.kubectl("delete", "pod", name, "--force", "--grace-period=0")

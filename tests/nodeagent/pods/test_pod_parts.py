@@ -13,6 +13,7 @@ from nodeagent.cri.types import Dns, Image
 from nodeagent.pods import build, hosts, images, resources, restart
 from nodeagent.pods.env import Service, environment, expand, service_variables
 from nodeagent.pods.handlers import resolve_port
+from nodeagent.pods.operations import Start
 from nodeagent.pods.probes import Verdict, judge
 from nodeagent.pods.view import Container, Probe
 from nodeagent.volumes.fields import FieldError, PodFacts
@@ -270,4 +271,4 @@ def test_root_is_refused_where_it_is_not_wanted(context: dict[str, Any], image: 
     of = pod([{"name": "main", "image": "i", "securityContext": context}])
     near = build.Surroundings(env={}, mounts=(), resources=build.Resources(), image=image, log_path="l")
     with pytest.raises(build.ConfigRefused, match=refused):
-        build.container_spec(of, of.spec.containers[0], 0, 0.0, near)
+        build.container_spec(of, of.spec.containers[0], Start("main", 0), near)

@@ -281,3 +281,23 @@ def test_whatever_is_found_no_operation_is_asked_for_twice_and_nothing_starts_in
         )
     )
     assert not {o.key for o in again.operations} & set(keys)
+
+
+EPHEMERAL = {"name": "dbg", "image": "i", "targetContainerName": "main"}
+
+
+def test_an_ephemeral_container_starts_beside_its_target_and_only_once() -> None:
+    of = pod(ephemeralContainers=[EPHEMERAL])
+    main = ran()
+    assert sync(seen(of, containers=[main])).operations == (Start("dbg", 0, target=main.id),)
+    assert sync(seen(of, containers=[main, ended("dbg")])).operations == ()
+
+
+def test_an_ephemeral_container_waits_for_its_target() -> None:
+    of = pod(ephemeralContainers=[EPHEMERAL])
+    assert [op.container for op in sync(seen(of)).operations if isinstance(op, Start)] == ["main"]
+
+
+def test_the_end_of_an_ephemeral_container_leaves_the_pod_running() -> None:
+    of = pod(ephemeralContainers=[EPHEMERAL], restartPolicy="Never")
+    assert not sync(seen(of, containers=[ran(), ended("dbg", 1)])).over
