@@ -144,6 +144,7 @@ def test_a_machines_own_shell_is_a_debugger_of_its_node(cluster: Cluster) -> Non
         if pod["metadata"]["name"].startswith("node-debugger-m1-")
     ]  # fmt: skip
     try:
-        assert eventually(lambda: cluster.try_kubectl("logs", name).stdout.split()) == ["m1"]
+        cluster.kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
+        assert cluster.kubectl("logs", name) == "m1\n"
     finally:
         cluster.kubectl("delete", "pod", name, "--force", "--grace-period=0")
