@@ -90,10 +90,12 @@ def _configuration(call: Call) -> Json:
     _check_metadata(call, metadata)
     kind, sub = call.kind, call.subresource
     if sub is not None and sub.absorb is not None:
-        # A view in another kind: its spec stands for the same fields of the object.
-        sent = {**sent, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}}
-        sent.pop("status", None)
-    elif sub is not None:
+        # A view in another kind: what it would write is what it is about.
+        whole: Json = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": call.route.name}}
+        whole["spec"] = {}
+        sub.absorb(whole, sent)
+        return whole
+    if sub is not None:
         sent.pop("spec", None)
     elif _has_status(call):
         sent.pop("status", None)

@@ -53,6 +53,9 @@ def run(
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
     stored = msgspec.structs.asdict(stored_in(**storing))
+    # structlog loads it where it is installed, for tracebacks that show the values of variables: 5 MB and 40 ms that an
+    # engine has no use for, and secrets in its log.
+    sys.modules.setdefault("rich", None)  # pyright: ignore[reportArgumentType]
     from engine import main as engine_main
     from engine.config import EngineConfig
 

@@ -270,3 +270,50 @@ async def test_who_may_patch_but_not_create_cannot_create_by_an_apply(engine: Ru
     await apply(engine, "me", y="1")
     await engine.kubectl(*arguments, stdin=text)
     assert (await engine.client.get(CONFIGMAPS, "a", "default"))["data"] == {"x": "1", "y": "1"}
+
+
+GAMES = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: games.example.com}
+spec:
+  group: example.com
+  names: {plural: games, kind: Game}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              players:
+                type: array
+                x-kubernetes-list-type: map
+                x-kubernetes-list-map-keys: [name]
+                items: {type: object, properties: {name: {type: string}, level: {type: integer}}}
+"""
+
+
+def game(**levels: int) -> str:
+    players = [{"name": name, "level": level} for name, level in levels.items()]
+    return json.dumps(
+        {"apiVersion": "example.com/v1", "kind": "Game", "metadata": {"name": "g"}, "spec": {"players": players}}
+    )
+
+
+async def test_kinds_of_users_are_applied_by_the_lists_that_their_schemas_declare(engine: RunningEngine) -> None:
+    await engine.kubectl("apply", "--server-side", "-f", "-", stdin=GAMES)
+    await engine.kubectl("wait", "--for=condition=Established", "crd/games.example.com", "--timeout=10s")
+    await engine.kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=game(ann=1))
+    await engine.kubectl("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=game(bob=2))
+    shown = await engine.kubectl("get", "games.example.com", "g", "-o", "jsonpath={.spec.players[*].name}")
+    assert shown.out == "ann bob"
+    refused = await engine.kubectl(
+        "apply", "--server-side", "--field-manager=two", "-f", "-", stdin=game(ann=9), check=False
+    )
+    assert 'conflict with "one": .spec.players[name="ann"].level' in refused.err
