@@ -152,10 +152,15 @@ class PilothouseApp(App[None]):
             case "help":
                 if isinstance(self.screen, ClusterScreen):
                     self.screen.action_help()
-            case "journal" | "aliases":
-                from tui.screens.pages import open_page
+            case "journal":
+                from tui.screens.journal import JournalScreen
 
-                open_page(self, self.session, word)
+                if isinstance(self.screen, ClusterScreen):
+                    self.push_screen(JournalScreen(self.screen))
+            case "aliases":
+                from tui.screens.pages import open_aliases
+
+                open_aliases(self, self.session)
             case _:
                 pass
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from apimachinery.objects.resources import Resource
 
 JSON = dict[str, Any]
+FIELD_MANAGER = "pilothouse"
+"""Under this name the server keeps what we write."""
 PatchKind = Literal["json", "merge", "strategic"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
@@ -51,6 +53,7 @@ class Entry:
     before: JSON | None = None
     after: JSON | None = None
     change: Change | Deletion | None = None
+    undone: bool = False
 
 
 @dataclass(slots=True)

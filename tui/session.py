@@ -12,7 +12,7 @@ from apimachinery.client.kubeconfig import ClusterAccess
 from apimachinery.client.transport import Transport
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import NAMESPACES
-from tui.changes import Journal
+from tui.changes import FIELD_MANAGER, Journal
 from tui.feeds.pulse import Pulse
 from tui.feeds.readonly import ReadOnlyTransport
 from tui.kinds.aliases import Aliases
@@ -34,7 +34,7 @@ class Session:
     ) -> None:
         self.access = access
         self.transport: Transport = ReadOnlyTransport(transport) if readonly else transport
-        self.client = Client(self.transport)
+        self.client = Client(self.transport, field_manager=FIELD_MANAGER)
         self.clock = clock
         self.readonly = readonly
         self.namespace: str | None = access.namespace or "default"

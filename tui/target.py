@@ -14,6 +14,7 @@ class View(StrEnum):
     LOGS = "logs"
     ROLLOUT = "rollout"
     WHY = "why"
+    XRAY = "xray"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from textual.color import Color
 
 from tui.palette import DEFAULT_DARK, DEFAULT_LIGHT, load_palette
 
+SHIPPED = sorted(load_palette(Path("no-such-folder")).themes)
+
 
 def test_the_shipped_themes_load_without_a_problem(tmp_path: Path) -> None:
     palette = load_palette(tmp_path)
@@ -15,13 +17,37 @@ def test_the_shipped_themes_load_without_a_problem(tmp_path: Path) -> None:
     assert palette.themes[DEFAULT_LIGHT].dark is False
 
 
-@pytest.mark.parametrize("theme", [DEFAULT_DARK, DEFAULT_LIGHT])
+@pytest.mark.parametrize("theme", SHIPPED)
 @pytest.mark.parametrize(("role", "least"), [("ok", 4.0), ("warn", 4.0), ("bad", 4.0), ("muted", 3.5), ("key", 4.0)])
 def test_roles_are_legible_on_the_background(tmp_path: Path, theme: str, role: str, least: float) -> None:
     chosen = load_palette(tmp_path).themes[theme]
     background = Color.parse(chosen.background or "")
     assert background.get_contrast_text(1) is not None
     assert _contrast(Color.parse(chosen.variables[role]), background) >= least
+
+
+def test_there_are_themes_for_every_eye_and_room() -> None:
+    palette = load_palette(Path("no-such-folder"))
+    assert len(SHIPPED) >= 10
+    assert sum(not theme.dark for theme in palette.themes.values()) >= 4
+    assert any("colour-blind" in title for title in palette.titles.values())
+
+
+@pytest.mark.parametrize("name", ["ink-dark", "ink-light"])
+def test_monochrome_themes_have_no_hue(name: str) -> None:
+    theme = load_palette(Path("no-such-folder")).themes[name]
+    for value in theme.variables.values():
+        if value.startswith("#"):
+            color = Color.parse(value)
+            assert max(color.rgb) - min(color.rgb) <= 2, value
+
+
+@pytest.mark.parametrize("name", ["clear-dark", "clear-light"])
+def test_colour_blind_safe_themes_tell_good_from_bad_by_more_than_red_and_green(name: str) -> None:
+    theme = load_palette(Path("no-such-folder")).themes[name]
+    good, bad = Color.parse(theme.variables["ok"]), Color.parse(theme.variables["bad"])
+    # What red-green blind eyes keep is the blue channel and lightness.
+    assert abs(good.b - bad.b) > 80
 
 
 def _contrast(one: Color, other: Color) -> float:

@@ -3,15 +3,18 @@
 from apimachinery.objects.resources import Resource
 from tui.kinds import (
     configmaps,
+    daemonsets,
     deployments,
     events,
     generic,
+    jobs,
     namespaces,
     nodes,
     pods,
     replicasets,
     secrets,
     services,
+    statefulsets,
 )
 from tui.kinds.lens import Lens
 
@@ -19,14 +22,18 @@ _LENSES = {
     (one.resource.group, one.resource.plural): one
     for one in (
         configmaps.LENS,
+        daemonsets.LENS,
         deployments.LENS,
         events.LENS,
+        jobs.CRON_JOB,
+        jobs.JOB,
         namespaces.LENS,
         nodes.LENS,
         pods.LENS,
         replicasets.LENS,
         secrets.LENS,
         services.LENS,
+        statefulsets.LENS,
     )
 }
 
@@ -34,3 +41,8 @@ _LENSES = {
 def lens_for(resource: Resource) -> Lens:
     """The kind's own lens, or the one made of the server's columns."""
     return _LENSES.get((resource.group, resource.plural)) or generic.lens(resource)
+
+
+def lenses() -> tuple[Lens, ...]:
+    """Every lens that is made for one kind."""
+    return tuple(_LENSES.values())

@@ -21,4 +21,11 @@ def tone(row: Row, column: Column, text: str) -> Tone:
             return general_tone(row, column, text)
 
 
-LENS = Lens(resource=EVENTS, tone=tone, describe=describe, actions=ANY_OBJECT, sort=("Last Seen", False))
+LENS = Lens(
+    resource=EVENTS,
+    tone=tone,
+    describe=describe,
+    actions=ANY_OBJECT,
+    sort=("Last Seen", False),
+    spared=frozenset({"Message"}),
+)

@@ -32,7 +32,6 @@ class Action(StrEnum):
     WHY = "why"
     EDIT = "edit"
     OWNER = "owner"
-    USED_BY = "used-by"
     NODE = "node"
     CORDON = "cordon"
     DRAIN = "drain"
@@ -41,7 +40,9 @@ class Action(StrEnum):
     XRAY = "xray"
 
 
-ANY_OBJECT = frozenset({Action.DESCRIBE, Action.YAML, Action.WHY, Action.DELETE, Action.COPY})
+ANY_OBJECT = frozenset(
+    {Action.DESCRIBE, Action.YAML, Action.WHY, Action.XRAY, Action.OWNER, Action.EDIT, Action.DELETE, Action.COPY}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,5 +77,7 @@ class Lens:
     sort: tuple[str, bool] | None = None
     preferred: frozenset[str] = frozenset()
     """Columns of the wide view to show first where there is room for some."""
+    spared: frozenset[str] = frozenset()
+    """Columns that keep their width as long as others can give way."""
     pod_selector: ObjectDrill | None = None
     """For kinds that stand for pods: the pods of an object (logs of all of them)."""

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import NODES, PODS
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
 from tui.kinds.sections import conditions, events, identity, latest_warning
 from tui.kinds.words import general_tone
 from tui.rows import Row
@@ -44,4 +44,11 @@ def describe(obj: JSON, facts: Facts) -> Document:
     return doc
 
 
-LENS = Lens(resource=NODES, tone=general_tone, describe=describe, actions=ANY_OBJECT, drill=drill, enter_word="pods")
+LENS = Lens(
+    resource=NODES,
+    tone=general_tone,
+    describe=describe,
+    actions=ANY_OBJECT | {Action.CORDON, Action.DRAIN},
+    drill=drill,
+    enter_word="pods",
+)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from apimachinery.objects.resources import DEPLOYMENTS
+from apimachinery.objects.resources import DAEMONSETS, DEPLOYMENTS, STATEFULSETS
 from tui.changes import Change
 from tui.document import Line
 from tui.kinds.sections import meta_of
@@ -107,9 +107,16 @@ def template_diff(before: JSON, after: JSON) -> list[Line]:
     return diff_lines(clean_template(before), clean_template(after), context=2)
 
 
+_RESOURCES = {"StatefulSet": STATEFULSETS, "DaemonSet": DAEMONSETS}
+
+
 def _of(deployment: JSON) -> dict[str, Any]:
     meta = meta_of(deployment)
-    return {"resource": DEPLOYMENTS, "name": meta.get("name", ""), "namespace": meta.get("namespace")}
+    return {
+        "resource": _RESOURCES.get(deployment.get("kind", ""), DEPLOYMENTS),
+        "name": meta.get("name", ""),
+        "namespace": meta.get("namespace"),
+    }
 
 
 def undo(deployment: JSON, revision: Revision) -> Change:
@@ -157,7 +164,7 @@ def set_images(deployment: JSON, images: dict[str, str]) -> Change:
 def replaces_pods(deployment: JSON) -> str:
     """What a changed template leads to, in one sentence."""
     spec = deployment.get("spec") or {}
-    wanted = spec.get("replicas", 1)
+    wanted = spec.get("replicas", (deployment.get("status") or {}).get("desiredNumberScheduled", 1))
     if spec.get("paused"):
         return "The rollout is paused: nothing happens until it is resumed."
     if wanted == 0:

@@ -11,7 +11,7 @@ from tui.changes import JSON, Change, Deletion
 from tui.kinds import rollout
 from tui.kinds.lens import Action, Lens
 from tui.rows import Row
-from tui.screens import changing
+from tui.screens import changing, operating
 from tui.target import Target, View
 from tui.widgets.dialogs import DeleteDialog, ImagesDialog, ScaleDialog
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tui.screens.base import ClusterScreen
 
 READ_ONLY = "This session is read-only."
-WRITES = frozenset({Action.DELETE, Action.RESTART, Action.SCALE, Action.IMAGE, Action.SHELL})
+WRITES = frozenset(
+    {Action.DELETE, Action.RESTART, Action.SCALE, Action.IMAGE, Action.SHELL, Action.EDIT, Action.CORDON, Action.DRAIN,
+     Action.SUSPEND, Action.TRIGGER}
+)  # fmt: skip
 
 
 async def act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[Row]) -> None:
@@ -56,7 +59,7 @@ async def drill_target(screen: "ClusterScreen", lens: Lens, row: Row) -> Target 
 async def _act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[Row]) -> None:
     row = rows[0]
     match action:
-        case Action.DESCRIBE | Action.YAML | Action.ROLLOUT | Action.WHY:
+        case Action.DESCRIBE | Action.YAML | Action.ROLLOUT | Action.WHY | Action.XRAY:
             screen.conductor.open_target(_view(lens, row, View(action.value)))
         case Action.LOGS | Action.PREVIOUS:
             await _logs(screen, lens, row, previous=action is Action.PREVIOUS)
@@ -82,7 +85,7 @@ async def _act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[R
             deployment = await screen.session.client.get(lens.resource, row.name, row.namespace)
             await set_image(screen, deployment)
         case _:
-            pass
+            await operating.OPERATIONS[action](screen, lens, rows)
 
 
 def _view(lens: Lens, row: Row, view: View) -> Target:

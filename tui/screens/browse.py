@@ -22,7 +22,7 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 WARM_ROWS = 400
-QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.USED_BY, Action.XRAY, Action.NODE})
+QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.XRAY, Action.NODE})
 """Not worth room at the bottom; `?` tells of them."""
 FRAME = 0.08
 """Seconds between repaints while changes pour in."""
@@ -43,7 +43,9 @@ class BrowseScreen(ClusterScreen):
 
     def body(self) -> Sequence[Widget]:
         self.lens = lens_for(self.session.aliases.refined(self.target.resource))
-        self.table = VirtualTable(now=self.session.now, tone=self.lens.tone, preferred=self.lens.preferred)
+        self.table = VirtualTable(
+            now=self.session.now, tone=self.lens.tone, preferred=self.lens.preferred, spared=self.lens.spared
+        )
         return [self.table]
 
     def main_widget(self) -> Widget:

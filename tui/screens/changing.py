@@ -1,13 +1,15 @@
 """Changes to the cluster, all through one door: shown as the server would make them, made, kept in the journal."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from apimachinery.client.errors import ConnectionFailed
 from apimachinery.objects.errors import BadRequest, NotFound, StatusError
-from tui.changes import JSON, Change, Deletion, Entry
+from tui.changes import FIELD_MANAGER, JSON, Change, Deletion, Entry
 from tui.document import Line
+from tui.patching import foreign_owners
 from tui.tones import Tone
 from tui.widgets.dialogs import ChangeDialog
 from tui.yamltext import comparable, diff_lines, to_yaml, yaml_lines
@@ -24,12 +26,19 @@ async def propose(screen: "ClusterScreen", change: Change) -> bool:
     """Show what would change and ask; True when it was made. Raises what the server answers to reading."""
     before = await read(screen, change.resource.path(change.namespace, change.name, change.subresource))
     lines, refused = await _preview(screen, change, before)
+    change = with_owners(change, before)
     if not lines:
         screen.notify(f"{change.title}: nothing would change.")
         return False
     if not await screen.app.push_screen_wait(ChangeDialog(change, lines, refused=refused)):
         return False
     return await apply(screen, change, before=before)
+
+
+def with_owners(change: Change, before: JSON) -> Change:
+    """The change, its consequence naming those who wrote the same fields: they may write them again."""
+    said = foreign_owners(before, change.patch, FIELD_MANAGER) if isinstance(change.patch, dict) else ""
+    return replace(change, consequence=f"{change.consequence} {said}.".strip()) if said else change
 
 
 async def apply(screen: "ClusterScreen", change: Change, *, before: JSON | None = None) -> bool:

@@ -34,3 +34,7 @@ def screen_for(target: Target) -> ClusterScreen:
             from tui.screens.why import WhyScreen
 
             return WhyScreen(target)
+        case View.XRAY:
+            from tui.screens.xray import XrayScreen
+
+            return XrayScreen(target)

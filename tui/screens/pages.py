@@ -1,6 +1,4 @@
-"""Pages about the session itself: what was changed, which names kinds have."""
-
-from datetime import UTC, datetime
+"""A page of lines: which names kinds have."""
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -30,27 +28,8 @@ class PageScreen(ModalScreen[None]):
             yield view
 
 
-def open_page(app: App[None], session: Session, word: str) -> None:
-    if word == "journal":
-        app.push_screen(PageScreen("What this session changed", journal_lines(session)))
-    else:
-        app.push_screen(PageScreen("Kinds and their names", alias_lines(session)))
-
-
-def journal_lines(session: Session) -> list[Line]:
-    if not session.journal.entries:
-        return [(("Nothing yet.", Tone.MUTED),)]
-    doc = Document()
-    rows: list[list[Span]] = [
-        [
-            (datetime.fromtimestamp(entry.at, UTC).strftime("%H:%M:%S"), Tone.MUTED),
-            (entry.title, Tone.ACCENT),
-            (entry.what, Tone.TEXT),
-        ]
-        for entry in reversed(session.journal.entries)
-    ]
-    doc.table(("TIME", "CHANGE", "OBJECT"), rows, indent=0)
-    return doc.lines
+def open_aliases(app: App[None], session: Session) -> None:
+    app.push_screen(PageScreen("Kinds and their names", alias_lines(session)))
 
 
 def alias_lines(session: Session) -> list[Line]:

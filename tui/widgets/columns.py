@@ -8,6 +8,10 @@ NARROWEST = 10
 """A column is never squeezed below this; what then still does not fit is reached by scrolling sideways."""
 
 
+MODEST = 18
+"""Where there are columns to spare, the others are first cut down to this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A visible column: its index in the Table, where it starts, how wide it is."""
@@ -39,10 +43,20 @@ def choose(
     return [(index, widths[index]) for index in sorted(chosen)]
 
 
-def place(wanted: Sequence[tuple[int, int]], available: int, *, gap: int = GAP) -> list[Placed]:
-    """Places (index, wanted width) from left to right; the widest give way first when they do not fit."""
+def place(
+    wanted: Sequence[tuple[int, int]], available: int, *, gap: int = GAP, spared: Container[int] = ()
+) -> list[Placed]:
+    """Places (index, wanted width) from left to right; the widest give way first when they do not fit.
+
+    Columns that are `spared` give way only once the others have gone down to `MODEST`.
+    """
     widths = [width for _, width in wanted]
     excess = sum(widths) + gap * max(0, len(widths) - 1) - available
+    for at, (index, width) in enumerate(wanted):
+        if spared and index not in spared and excess > 0:
+            cut = min(excess, max(0, width - MODEST))
+            widths[at] -= cut
+            excess -= cut
     while excess > 0:
         widest = max(widths, default=0)
         if widest <= NARROWEST:

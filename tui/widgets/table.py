@@ -81,11 +81,17 @@ class VirtualTable(ScrollView, can_focus=True):
         """Sorting, marks, filter or width class changed: what is said about the table has to be said anew."""
 
     def __init__(
-        self, *, now: Callable[[], float], tone: CellTone = _plain, preferred: frozenset[str] = frozenset()
+        self,
+        *,
+        now: Callable[[], float],
+        tone: CellTone = _plain,
+        preferred: frozenset[str] = frozenset(),
+        spared: frozenset[str] = frozenset(),
     ) -> None:
         """`preferred` names columns of the wide view that come first where there is room for some."""
         super().__init__()
         self._preferred = preferred
+        self._spared = spared
         self.model = TableModel(now)
         self.marked: set[str] = set()
         self.wide = False
@@ -408,7 +414,8 @@ class VirtualTable(ScrollView, can_focus=True):
         # A column of the wide view that says nothing takes no room from one that does.
         quiet = frozenset(index for index in range(len(columns)) if not self.model.tells(index))
         wanted = choose(priorities, widths, available, wide=self.wide, preferred=preferred, quiet=quiet)
-        placed = place(wanted, available)
+        spared = frozenset(index for index, column in enumerate(columns) if column.name in self._spared)
+        placed = place(wanted, available, spared=spared)
         size = Size(max(total_width(placed) + GUTTER, 1), len(self.model) + 1)
         if placed == self._placed and size == self.virtual_size:
             return False

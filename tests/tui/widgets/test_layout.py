@@ -26,6 +26,12 @@ def test_the_widest_column_gives_way_first() -> None:
     assert [p.width for p in placed] == [20, 40, 20]
 
 
+def test_a_spared_column_keeps_its_width_while_others_can_give_way() -> None:
+    placed = place([(0, 30), (1, 60), (2, 40)], 100, spared={1})
+    assert [p.width for p in placed] == [18, 60, 18]
+    assert [p.width for p in place([(0, 30), (1, 60)], 60, spared={1})] == [18, 40]
+
+
 def test_wide_columns_show_where_there_is_room_for_them() -> None:
     assert [index for index, _ in choose([0, 1, 1], [10, 10, 50], 40, wide=False)] == [0, 1]
     assert [index for index, _ in choose([0, 1, 1], [10, 10, 50], 40, wide=True)] == [0, 1, 2]

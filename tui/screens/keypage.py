@@ -1,0 +1,54 @@
+"""All keys as a page of Markdown, made from the bindings themselves. Pure."""
+
+from collections.abc import Iterable
+
+from textual.binding import Binding
+from textual.screen import Screen
+
+from tui.kinds.catalog import lenses
+from tui.screens.containers import ContainersScreen
+from tui.screens.describe import DescribeScreen
+from tui.screens.document import DocumentScreen
+from tui.screens.edit import EditScreen
+from tui.screens.journal import JournalScreen
+from tui.screens.keys import ACTION_KEYS, GENERAL_KEYS, TABLE_HELP
+from tui.screens.logs import LogsScreen
+from tui.screens.rollout import RolloutScreen
+from tui.screens.yaml import YamlScreen
+
+SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
+    ("Containers of a pod", ContainersScreen),
+    ("Describe, YAML, why, x-ray", DocumentScreen),
+    ("Describe", DescribeScreen),
+    ("YAML", YamlScreen),
+    ("Logs", LogsScreen),
+    ("Rollout", RolloutScreen),
+    ("Edit", EditScreen),
+    ("Journal", JournalScreen),
+)
+
+
+def page() -> str:
+    lines = ["# Keys", "", "Made by `scripts/keys` from the bindings themselves."]
+    lines += _section("Everywhere", ((key.label, key.help.replace("|", "\\|")) for key in GENERAL_KEYS.values()))
+    lines += _section("Tables", TABLE_HELP)
+    lines += ["", "## On a row", "", "| key | what it does | on |", "|---|---|---|"]
+    for action, key in ACTION_KEYS.items():
+        kinds = [lens.resource.plural for lens in lenses() if action in lens.actions]
+        every = len(kinds) == len(lenses())
+        lines.append(f"| `{key.label}` | {key.help} | {'anything' if every else ', '.join(sorted(kinds))} |")
+    for title, screen in SCREENS:
+        general = {key.keys for key in GENERAL_KEYS.values()}
+        bindings = [one for one in screen.BINDINGS if isinstance(one, Binding) and one.description]
+        own = [one for one in bindings if one.key not in general]
+        lines += _section(title, ((_shown(one), one.description) for one in own))
+    return "\n".join(lines) + "\n"
+
+
+def _shown(binding: Binding) -> str:
+    return binding.key_display or binding.key.replace("ctrl+", "^").replace("escape", "Esc").replace("enter", "⏎")
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:
+    table = [f"| `{keys}` | {words} |" for keys, words in rows]
+    return ["", f"## {title}", "", "| key | what it does |", "|---|---|", *table]

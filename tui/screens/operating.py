@@ -1,0 +1,99 @@
+"""What some kinds alone can do: edit, suspend, trigger, cordon, drain, and the jumps to owner and machine."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from apimachinery.objects.resources import JOBS, NODES
+from tui.changes import Entry
+from tui.kinds import jobs
+from tui.kinds.lens import Action, Lens
+from tui.kinds.relations import owner_of
+from tui.rows import Row
+from tui.screens import changing
+from tui.target import Target
+
+if TYPE_CHECKING:
+    from tui.screens.base import ClusterScreen
+
+Operation = Callable[["ClusterScreen", Lens, list[Row]], Awaitable[None]]
+
+
+async def edit(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.edit import edit as edited
+
+    await edited(screen, lens.resource, rows[0].name, rows[0].namespace or None)
+
+
+async def cordon(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.machines import toggle_cordon
+
+    del lens
+    await toggle_cordon(screen, rows)
+
+
+async def drain(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens import machines
+
+    del lens
+    await machines.drain(screen, rows[0].name)
+
+
+async def suspend(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    for one in rows:
+        obj = await screen.session.client.get(lens.resource, one.name, one.namespace)
+        await changing.apply(screen, jobs.suspend(obj, lens.resource), before=obj)
+
+
+async def owner(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    await _jump(screen, lens, rows[0], to_node=False)
+
+
+async def node(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    await _jump(screen, lens, rows[0], to_node=True)
+
+
+async def trigger(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    """Start each now, besides its schedule."""
+    for row in rows:
+        await _trigger_one(screen, lens, row)
+
+
+async def _trigger_one(screen: "ClusterScreen", lens: Lens, row: Row) -> None:
+    session = screen.session
+    cron_job = await session.client.get(lens.resource, row.name, row.namespace)
+    job = jobs.run_now(cron_job, f"{int(session.now()) % 100_000_000:08d}")
+    made = await session.client.create(JOBS, job, row.namespace)
+    name = made["metadata"]["name"]
+    session.journal.record(Entry(at=session.now(), title="Trigger", what=f"job/{name} in {row.namespace}", after=made))
+    screen.notify(f"Started {name}.")
+
+
+async def _jump(screen: "ClusterScreen", lens: Lens, row: Row, *, to_node: bool) -> None:
+    """To the table with just the owner, or the machine, in it: every key works on it there."""
+    obj = await screen.session.client.get(lens.resource, row.name, row.namespace or None)
+    if to_node:
+        name, resource = (obj.get("spec") or {}).get("nodeName", ""), NODES
+        missing = f"{row.name} is on no machine yet."
+    else:
+        owner = owner_of(obj) or {}
+        name, kind = owner.get("name", ""), owner.get("kind", "")
+        resource = screen.session.aliases.resolve(kind) if kind else None
+        missing = f"The server serves no {kind}." if kind else f"Nothing owns {row.name}."
+    if not name or resource is None:
+        screen.notify(missing)
+        return
+    namespace = (row.namespace or None) if resource.namespaced else None
+    screen.conductor.open_target(
+        Target(resource=resource, namespace=namespace, field_selector=f"metadata.name={name}", title=name)
+    )
+
+
+OPERATIONS: dict[Action, Operation] = {
+    Action.EDIT: edit,
+    Action.CORDON: cordon,
+    Action.DRAIN: drain,
+    Action.SUSPEND: suspend,
+    Action.TRIGGER: trigger,
+    Action.OWNER: owner,
+    Action.NODE: node,
+}
