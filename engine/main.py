@@ -85,6 +85,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         address = _reachable(api.http.address)
         own, cidr = api.client("apiserver"), config.service_cidr
         await ensure_objects(own, service_cidr=cidr, address=address)
+        api.documents.checks[config.store] = lambda: store.trouble
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
         scope.supervise("own-objects", lambda: keep_objects(own, clock, service_cidr=cidr, address=address))

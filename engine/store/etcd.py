@@ -48,6 +48,7 @@ _HEARD_WITHIN = 10.0
 _SILENCE = 0.3
 _RETRY = 0.1
 _CLOSE_WITHIN = 5.0
+_PATIENCE = 3.0
 
 
 @dataclass(slots=True)
@@ -110,6 +111,8 @@ class EtcdStore:
         self._tasks: list[asyncio.Task[None]] = []
         self._misread: StoreError | None = None
         self._stale: dict[str, bytes] | None = {}
+        self._trouble = ""
+        self._trouble_since = 0.0
         self._closed = False
 
     @classmethod
@@ -155,6 +158,12 @@ class EtcdStore:
     @property
     def compacted(self) -> int:
         return self._mirror.compacted
+
+    @property
+    def trouble(self) -> str:
+        # A member that dies is left for another at once, which is no trouble yet.
+        lasts = self._trouble and time.monotonic() - self._trouble_since > _PATIENCE
+        return self._trouble if lasts else ""
 
     def get(self, key: str) -> Record | None:
         return self._mirror.get(key)
@@ -417,13 +426,17 @@ class EtcdStore:
             except Compacted:
                 await self._relist_patiently()
             except StoreUnavailable as error:
-                log.info("etcd's watch broke off; resuming it", error=str(error))
+                if not self._trouble:
+                    log.info("etcd's watch broke off; resuming it", error=str(error))
+                    self._trouble_since = time.monotonic()
+                self._trouble = str(error)
                 await asyncio.sleep(_RETRY)
             except StoreError as error:
                 log.error("etcd's watch cannot be understood", error=str(error))
                 await asyncio.sleep(_RETRY)
 
     def _take(self, response: Any) -> None:
+        self._trouble = ""
         now = time.monotonic()
         mirror = self._mirror
         seen = mirror.revision

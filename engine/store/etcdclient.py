@@ -22,6 +22,7 @@ import grpc.aio
 import structlog
 from aetcd import rpc as _untyped_rpc
 
+from apimachinery.aio.backoff import Backoff
 from engine.store.errors import Compacted, StoreError, StoreFull, StoreUnavailable
 from engine.store.etcdaccess import EtcdAccess
 
@@ -33,6 +34,7 @@ ATTEMPT = 3.0
 """Seconds for one try at one member."""
 _PAUSE = 0.05
 _PAGE = 1000
+_QUIET = 5.0
 
 # Dead peers are noticed in seconds; etcd refuses pings more frequent than one in five seconds.
 _CHANNEL = (
@@ -90,6 +92,7 @@ class EtcdClient:
         credentials = _credentials(access)
         self._members = [_Member(endpoint, credentials) for endpoint in access.endpoints]
         self._current = 0
+        self._left_at = float("-inf")
         self._token = ""
         self._login_lock = asyncio.Lock()
 
@@ -178,6 +181,7 @@ class EtcdClient:
     async def _call(self, method: Callable[[_Member], Any], request: Any) -> Answered:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._access.patience
+        pauses = Backoff(initial=_PAUSE, maximum=1.0)
         logins = 0
         repeated = False
         while True:
@@ -197,13 +201,17 @@ class EtcdClient:
                     raise self._translated(error, member) from error
                 repeated = True
                 self._leave(member)
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pauses.next())
 
     def _leave(self, member: _Member) -> None:
         """Ask the next member from now on, unless somebody moved on already."""
         if self._members[self._current] is member and len(self._members) > 1:
             self._current = (self._current + 1) % len(self._members)
-            log.info("etcd member does not answer; asking another", endpoint=member.endpoint)
+            now = asyncio.get_running_loop().time()
+            if now - self._left_at > _QUIET:
+                # Once for a spell of trouble, however many callers meet it.
+                log.info("etcd member does not answer; asking another", endpoint=member.endpoint)
+            self._left_at = now
 
     async def _login(self, member: _Member, stale: str) -> None:
         async with self._login_lock:

@@ -76,6 +76,11 @@ class Store(Protocol):
         """The oldest revision that can still be listed at or watched from."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the store cannot serve at present; empty when it is well."""
+        ...
+
     def get(self, key: str) -> Record | None: ...
 
     def latest(self, key: str) -> Record | None:

@@ -73,6 +73,7 @@ class SqliteStore:
         self._flushing: asyncio.Task[None] | None = None
         self._garbage: list[int] = []
         self._tidying: asyncio.TimerHandle | None = None
+        self._trouble = ""
         self._closed = False
 
     @classmethod
@@ -107,6 +108,10 @@ class SqliteStore:
     @property
     def compacted(self) -> int:
         return self._mirror.compacted
+
+    @property
+    def trouble(self) -> str:
+        return self._trouble
 
     def get(self, key: str) -> Record | None:
         return self._mirror.get(key)
@@ -234,6 +239,8 @@ class SqliteStore:
         self._ceiling = meta.get("reserved", self._ceiling)
 
     def _publish(self, batch: _Batch) -> None:
+        if batch.rows:
+            self._trouble = ""
         now = time.monotonic()
         for change in batch.changes:
             if self._pending.get(change.key) is change:
@@ -253,6 +260,7 @@ class SqliteStore:
     def _fail(self, batch: _Batch, error: StoreUnavailable) -> None:
         # Writes staged since then were built on what is now lost: they fail with it.
         log.error("store cannot write", error=str(error))
+        self._trouble = str(error)
         followers, self._batch = self._batch, None
         self._pending.clear()
         for failed in (batch, followers):

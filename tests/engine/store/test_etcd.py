@@ -28,8 +28,9 @@ async def etcd(tmp_path: Path) -> AsyncIterator[EtcdCluster]:
 
 
 @contextlib.asynccontextmanager
-async def opened(*endpoints: str, **options: object) -> AsyncIterator[EtcdStore]:
-    store = await EtcdStore.open(EtcdAccess(endpoints=endpoints), prefix="/r/", **options)  # type: ignore[arg-type]
+async def opened(*endpoints: str, patience: float = 10, **options: object) -> AsyncIterator[EtcdStore]:
+    access = EtcdAccess(endpoints=endpoints, patience=patience)
+    store = await EtcdStore.open(access, prefix="/r/", **options)  # type: ignore[arg-type]
     try:
         yield store
     finally:
@@ -100,7 +101,7 @@ async def relay(etcd: EtcdCluster) -> AsyncIterator[Relay]:
 
 
 async def test_any_member_may_die_and_come_back_while_writers_go_on(tmp_path: Path) -> None:
-    async with etcd_cluster(tmp_path, 3) as cluster, opened(*cluster.endpoints) as store:
+    async with etcd_cluster(tmp_path, 3) as cluster, opened(*cluster.endpoints, patience=30) as store:
         seen: list[Change] = []
         store.watch("/r/", store.revision, seen.append)
         acknowledged: dict[str, int] = {}
@@ -114,14 +115,19 @@ async def test_any_member_may_die_and_come_back_while_writers_go_on(tmp_path: Pa
                 acknowledged[key] = (await store.create(key, b"x")).revision
 
         writers = [asyncio.ensure_future(write(writer)) for writer in range(4)]
+
+        async def some_more() -> None:
+            enough = len(acknowledged) + 20
+            async with asyncio.timeout(30):
+                while len(acknowledged) < enough:
+                    await asyncio.sleep(0.05)
+
         for member in cluster.members:
-            before = len(acknowledged)
             await member.kill()
-            await asyncio.sleep(1.5)
+            await some_more()
             await member.start()
             await member.listening()
-            await asyncio.sleep(1.0)
-            assert len(acknowledged) > before
+            await some_more()
         stop.set()
         await asyncio.gather(*writers)
         told = [change.revision for change in seen]
@@ -272,6 +278,23 @@ async def test_sealed_values_are_plain_in_memory_and_nowhere_in_etcd(etcd: EtcdC
         found = again.get("/r/secrets/a")
         assert found is not None
         assert found.value == b"hunter2-hunter2"
+
+
+async def test_trouble_is_told_while_etcd_is_away_and_forgotten_when_it_is_back(etcd: EtcdCluster) -> None:
+    async with opened(*etcd.endpoints) as store:
+        await store.create("/r/a", b"x")
+        assert store.trouble == ""
+        await etcd.members[0].kill()
+        async with asyncio.timeout(10):
+            while not store.trouble:
+                await asyncio.sleep(0.1)
+        assert etcd.endpoints[0] in store.trouble
+        assert store.get("/r/a") is not None
+        await etcd.members[0].start()
+        async with asyncio.timeout(15):
+            while store.trouble:
+                await asyncio.sleep(0.1)
+        await store.create("/r/b", b"x")
 
 
 async def test_absent_etcd_is_named() -> None:

@@ -107,9 +107,11 @@ async def test_full_disk_fails_the_write_and_those_built_on_it_and_keeps_the_res
 async def test_store_writes_again_when_there_is_space_again(small_disk: SqliteStore) -> None:
     with pytest.raises(StoreFull):
         await small_disk.create("/r/b", b"x" * 100_000)
+    assert "no space left" in small_disk.trouble
     small_disk._disk._db.execute("PRAGMA max_page_count=1000")
     record = await small_disk.create("/r/b", b"x" * 100_000)
     assert small_disk.get("/r/b") is record
+    assert small_disk.trouble == ""
 
 
 async def test_superseded_rows_leave_the_file(tmp_path: Path) -> None:
