@@ -52,8 +52,7 @@ def well_formed(value: Any) -> bool:
     if type(value) is not dict:
         return False
     return all(
-        (key == SELF and below == LEAF) or (key[:2] in {"f:", "k:", "v:", "i:"} and well_formed(below))
-        for key, below in value.items()
+        (key == SELF and below == LEAF) or (_is_element(key) and well_formed(below)) for key, below in value.items()
     )
 
 
@@ -67,6 +66,20 @@ def paths(fields: FieldSet, above: str = "") -> Iterator[str]:
     for name in names:
         if fields[name]:
             yield from paths(fields[name], above + _text(name))
+
+
+def _is_element(key: str) -> bool:
+    match key[:2]:
+        case "f:":
+            return True
+        case "k:" | "v:" | "i:":
+            try:
+                value = msgspec.json.decode(key[2:])
+            except (msgspec.DecodeError, UnicodeError):
+                return False
+            return key[0] == "v" or type(value) is (dict if key[0] == "k" else int)
+        case _:
+            return False
 
 
 def _text(element: str) -> str:

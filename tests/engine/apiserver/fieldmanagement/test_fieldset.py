@@ -77,6 +77,20 @@ def test_paths_read_as_upstream_writes_them(fields: FieldSet, shown: list[str]) 
     assert list(paths(fields)) == shown
 
 
-@pytest.mark.parametrize("value", [None, [], "x", {"spec": {}}, {"f:a": 1}, {"f:a": {".": {"f:b": {}}}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "x",
+        {"spec": {}},
+        {"k:x": {}},
+        {"k:1": {}},
+        {"v:": {}},
+        {"i:a": {}},
+        {"f:a": 1},
+        {"f:a": {".": {"f:b": {}}}},
+    ],
+)
 def test_what_is_no_set_is_noticed(value: Any) -> None:
     assert not well_formed(value)
