@@ -39,6 +39,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_pods: int = 110
     container_log_max_size: int = 10 * 1024 * 1024
     container_log_max_files: int = 5
+    image_gc_high_threshold_percent: int = 85
+    image_gc_low_threshold_percent: int = 80
     # The /24 of the pods and everything that carries their traffic is the network part's business.
     # Off, this machine's pods get only what the CNI configuration found in cni_conf_dir gives them.
     network: bool = True
@@ -78,6 +80,8 @@ def _problem(config: AgentConfig) -> str:
         config.listen_address()
     except ValueError:
         return f"listen: {config.listen!r} is not HOST:PORT"
+    if not 0 <= config.image_gc_low_threshold_percent < config.image_gc_high_threshold_percent <= 100:
+        return "image_gc_low_threshold_percent: must be less than image_gc_high_threshold_percent"
     for field in ("cluster_cidr", "service_cidr"):
         try:
             ipaddress.ip_network(getattr(config, field))

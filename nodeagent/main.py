@@ -34,6 +34,7 @@ from nodeagent.pods.cgroups import Cgroups
 from nodeagent.pods.env import Service, service_variables
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.hosts import parse_resolv_conf
+from nodeagent.pods.imagegc import ImageCollector, Thresholds
 from nodeagent.pods.images import Images
 from nodeagent.pods.machine import Machine
 from nodeagent.pods.recorder import Recorder
@@ -127,6 +128,10 @@ class Agent:
             dns=machine_dns,
         )
         self.roster = Roster(self.machine, state)
+        thresholds = Thresholds(high=config.image_gc_high_threshold_percent, low=config.image_gc_low_threshold_percent)
+        self._image_gc = ImageCollector(
+            runtime, Path(config.pod_dir), thresholds, self.clock, self.machine.recorder.node
+        )
         self._registrar = Registrar(client, config, self.clock, self._measure)
 
     def launch(self, scope: TaskScope, socket: str) -> None:
@@ -138,6 +143,7 @@ class Agent:
         scope.supervise("node", self._registrar.report, backoff=quick)
         scope.supervise("lease", self._registrar.renew)
         scope.supervise("rotation", self._rotate)
+        scope.supervise("image-gc", self._image_gc.run)
         scope.spawn("pods", self._run_pods(scope, socket))
         if self.config.network:
             scope.supervise("network", self._run_network)

@@ -12,11 +12,15 @@ import aiohttp
 import msgspec
 import pytest
 
+from apimachinery.aio.clock import FakeClock
 from apimachinery.objects.resources import LEASES, NODES, PODS
+from nodeagent.cri.containerd import Containerd
 from nodeagent.cri.types import State
 from nodeagent.logs.rotate import Limits, rotate
+from nodeagent.pods.imagegc import MINIMUM_AGE, ImageCollector, Thresholds
 from tests.nodeagent.conftest import (
     Cluster,
+    PrivateMachine,
     container,
     engine_session,
     events,
@@ -380,3 +384,20 @@ async def test_a_forwarded_port_without_a_listener_answers_on_its_error_channel(
     async with forwarding(cluster, "deaf", 9) as socket:
         answer = await socket.receive_bytes(timeout=5)
     assert answer.startswith(b"\x01error forwarding port 9 to pod ")
+
+
+async def test_an_unused_image_goes_from_a_full_disk_once_it_is_old_enough(in_network: PrivateMachine) -> None:
+    clock, told = FakeClock(), list[str]()
+    full = Thresholds(high=1, low=0)
+    try:
+        async with Containerd(in_network.socket) as runtime:
+            collector = ImageCollector(
+                runtime, in_network.root, full, clock, lambda _type, reason, _text: told.append(reason)
+            )
+            assert await collector.collect() == 0
+            await clock.advance(MINIMUM_AGE)
+            assert await collector.collect() > 0
+            assert await runtime.image("busybox:latest") is None
+            assert told == ["FreeDiskSpaceFailed"] * 2
+    finally:
+        in_network.ctr("images", "import", str(next((in_network.root / "images").glob("*busybox*"))))
