@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
 from apimachinery.client import kubeconfig
+from apimachinery.client.client import Client
 from apimachinery.objects.errors import Forbidden
 from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS
 from tests.engine.conftest import RunningEngine, start_engine, stop_engine
@@ -94,6 +96,39 @@ async def test_objects_are_described_and_shown_as_yaml_and_follow_their_changes(
         await shows(pilot, "farewell")
         await pilot.press("y")
         await shows(pilot, "greeting: farewell", "kind: ConfigMap")
+
+
+async def test_an_edit_in_the_app_reaches_the_engine_and_the_journal_takes_it_back(
+    running: RunningEngine, tmp_path: Path
+) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "page"}, "data": {"greeting": "ahoy"}}
+    await Client(running.client.transport, field_manager="helm").create(CONFIGMAPS, config, "default")
+    async with app(running, tmp_path, resource=CONFIGMAPS).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "page")
+        await pilot.press("slash", *"page", "enter", "e")
+        await shows(pilot, "Edit ConfigMap page", "greeting: ahoy")
+        area = pilot.app.screen.query_one(TextArea)
+        area.load_text(area.text.replace("ahoy", "farewell"))
+        await pilot.press("ctrl+s")
+        await shows(pilot, "+   greeting: farewell", "data.greeting was written by helm")
+        await pilot.press("enter")
+        await shows(pilot, "Edit: configmap/page")
+        assert (await running.client.get(CONFIGMAPS, "page", "default"))["data"] == {"greeting": "farewell"}
+        await pilot.press("colon", *"journal", "enter")
+        await shows(pilot, "What this session changed")
+        await pilot.press("U")
+        await shows(pilot, "Undo edit", "+   greeting: ahoy")
+        await pilot.press("enter")
+        await shows(pilot, "Undo edit: configmap/page")
+    assert (await running.client.get(CONFIGMAPS, "page", "default"))["data"] == {"greeting": "ahoy"}
+
+
+async def test_why_tells_what_a_real_deployment_waits_for(running: RunningEngine, tmp_path: Path) -> None:
+    await running.client.create(DEPLOYMENTS, DEPLOYMENT | {"spec": DEPLOYMENT["spec"] | {"paused": True}}, "default")
+    async with app(running, tmp_path, resource=DEPLOYMENTS).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "web")
+        await pilot.press("w")
+        await shows(pilot, "The rollout is paused", "kubectl rollout resume deployment/web -n default")
 
 
 async def test_any_discovered_kind_is_reached_by_its_short_name(running: RunningEngine, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from apimachinery.objects.resources import JOBS, NODES
 from tui.changes import Entry
 from tui.kinds import jobs
 from tui.kinds.lens import Action, Lens
-from tui.kinds.relations import owner_of
 from tui.rows import Row
 from tui.screens import changing
 from tui.target import Target
@@ -70,6 +69,9 @@ async def _trigger_one(screen: "ClusterScreen", lens: Lens, row: Row) -> None:
 
 async def _jump(screen: "ClusterScreen", lens: Lens, row: Row, *, to_node: bool) -> None:
     """To the table with just the owner, or the machine, in it: every key works on it there."""
+    # Loaded when needed, as screens are: it knows the rules of why, which the first table does not wait for.
+    from tui.kinds.relations import owner_of
+
     obj = await screen.session.client.get(lens.resource, row.name, row.namespace or None)
     if to_node:
         name, resource = (obj.get("spec") or {}).get("nodeName", ""), NODES
