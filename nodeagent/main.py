@@ -40,6 +40,7 @@ from nodeagent.pods.machine import Machine
 from nodeagent.pods.recorder import Recorder
 from nodeagent.pods.references import References
 from nodeagent.pods.roster import Roster
+from nodeagent.pods.tokens import Tokens
 from nodeagent.pods.view import Pod
 from nodeagent.server.app import Server
 from nodeagent.stats.machine import measure_capacity, measure_pressure, node_address, system_info
@@ -117,6 +118,7 @@ class Agent:
             runtime=runtime,
             recorder=Recorder(client, config.node_name, self.clock),
             references=References(client, state / "references", self.clock),
+            tokens=Tokens(client, state / "tokens", self.clock),
             cgroups=Cgroups(config.cgroup_root),
             images=Images(runtime, self.clock.monotonic),
             handlers=Handlers(runtime),

@@ -22,6 +22,7 @@ from nodeagent.pods.view import Container, Pod, VolumeMount
 from nodeagent.volumes.fields import FieldError, PodFacts
 from nodeagent.volumes.objects import SECRET, Contents, MissingReference, Reference
 from nodeagent.volumes.payload import references as volume_references
+from nodeagent.volumes.payload import token_sources
 from nodeagent.volumes.podvolumes import MountFailed, PodVolumes
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Actions:
         _make_folders(self._folder, Path(self.log_directory(pod)))
         self._machine.cgroups.create(pod.uid, resources.pod_resources(pod))
         try:
-            contents = await self._contents(pod, volume_references(pod.spec.volumes), max_age=5.0)
+            contents = await self._volume_contents(pod, max_age=5.0)
             self._paths = self._volumes.set_up(pod.spec.volumes, self._facts(pod, ()), contents, self._stamp())
         except (MountFailed, MissingReference) as error:
             self._machine.recorder.pod(pod, "Warning", "FailedMount", str(error))
@@ -68,7 +69,7 @@ class Actions:
     async def refresh(self, pod: Pod, ips: tuple[str, ...]) -> None:
         """Bring changed objects into standing volumes; what is missing now leaves them as they are."""
         try:
-            contents = await self._contents(pod, volume_references(pod.spec.volumes), max_age=30.0)
+            contents = await self._volume_contents(pod, max_age=30.0)
             self._volumes.refresh(pod.spec.volumes, self._facts(pod, ips), contents, self._stamp())
         except (MountFailed, MissingReference) as error:
             log.info("volumes not refreshed", pod=pod.full_name, error=str(error))
@@ -247,6 +248,10 @@ class Actions:
     async def _contents(self, pod: Pod, wanted: set[Reference], *, max_age: float) -> Contents:
         return await self._machine.references.contents(pod.metadata.namespace, wanted, max_age=max_age)
 
+    async def _volume_contents(self, pod: Pod, *, max_age: float) -> Contents:
+        contents = await self._contents(pod, volume_references(pod.spec.volumes), max_age=max_age)
+        return contents.joined(await self._machine.tokens.contents(pod, token_sources(pod.spec.volumes)))
+
     def _facts(self, pod: Pod, ips: tuple[str, ...]) -> PodFacts:
         amounts = {
             c.name: {f"limits.{k}": v for k, v in c.resources.limits.items()}
@@ -261,6 +266,7 @@ class Actions:
             annotations=pod.metadata.annotations,
             node_name=self._machine.config.node_name,
             service_account_name=pod.spec.service_account_name,
+            fs_group=pod.spec.security_context.fs_group,
             pod_ips=self._machine.host_ips if pod.spec.host_network else ips,
             host_ips=self._machine.host_ips,
             resources=amounts,

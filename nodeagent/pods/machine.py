@@ -16,6 +16,7 @@ from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.images import Images
 from nodeagent.pods.recorder import Recorder
 from nodeagent.pods.references import References
+from nodeagent.pods.tokens import Tokens
 from nodeagent.pods.view import Pod
 
 
@@ -28,6 +29,7 @@ class Machine:
     runtime: Runtime
     recorder: Recorder
     references: References
+    tokens: Tokens
     cgroups: Cgroups
     images: Images
     handlers: Handlers

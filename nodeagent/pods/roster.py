@@ -212,6 +212,7 @@ class Roster:
             if not self.informer.synced.is_set():
                 continue
             self._machine.references.keep_only({key for w in self._workers.values() for key in _references(w.pod)})
+            self._machine.tokens.keep_only(self._workers)
             for uid in self._machine.cgroups.uids() - self._workers.keys():
                 self._machine.cgroups.remove(uid)
 

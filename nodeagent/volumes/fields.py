@@ -28,6 +28,7 @@ class PodFacts:
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     node_name: str = ""
     service_account_name: str = ""
+    fs_group: int | None = None
     pod_ips: tuple[str, ...] = ()
     host_ips: tuple[str, ...] = ()
     resources: Mapping[str, Mapping[str, str | int | float]] = field(

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from apimachinery.objects.meta import Object
+from nodeagent.volumes.view import ServiceAccountTokenSource
 
-CONFIG_MAP, SECRET = "configmap", "secret"
+CONFIG_MAP, SECRET, TOKEN = "configmap", "secret", "token"
 Reference = tuple[str, str]
 """(kind, name) of an object in the pod's own namespace."""
 
@@ -37,6 +38,10 @@ class Contents:
     def __init__(self, found: Mapping[Reference, Mapping[str, bytes]]) -> None:
         self._found = found
 
+    def joined(self, more: Mapping[Reference, Mapping[str, bytes]]) -> Contents:
+        """These and more."""
+        return Contents({**self._found, **more})
+
     def get(self, kind: str, name: str, *, optional: bool) -> Mapping[str, bytes]:
         """The keys of an object; an absent optional one is empty. Raises MissingReference."""
         content = self._found.get((kind, name))
@@ -49,6 +54,11 @@ class Contents:
 
 class MissingReference(Exception):
     """A volume or an environment variable names an object or a key that is not there."""
+
+
+def token_key(source: ServiceAccountTokenSource) -> str:
+    """The name under which a token for this audience and life is found among a pod's contents."""
+    return f"{source.expiration_seconds} {source.audience}"
 
 
 def encode_content(content: Mapping[str, bytes]) -> bytes:

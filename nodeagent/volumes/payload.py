@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from nodeagent.volumes.fields import PodFacts, field_text, resource_text
-from nodeagent.volumes.objects import CONFIG_MAP, SECRET, Contents, MissingReference, Reference
-from nodeagent.volumes.view import DownwardAPISource, KeyToPath, ProjectedSource, Volume
+from nodeagent.volumes.objects import CONFIG_MAP, SECRET, TOKEN, Contents, MissingReference, Reference, token_key
+from nodeagent.volumes.view import (
+    DownwardAPISource,
+    KeyToPath,
+    ProjectedSource,
+    ServiceAccountTokenSource,
+    Volume,
+)
 
 DEFAULT_MODE = 0o644
+# With a group of its own for volumes, a pod's token is for that group alone.
+_PRIVATE_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,17 @@ def references(volumes: Sequence[Volume]) -> set[Reference]:
     return found
 
 
+def token_sources(volumes: Sequence[Volume]) -> list[ServiceAccountTokenSource]:
+    """The tokens that these volumes show."""
+    return [
+        source.service_account_token
+        for volume in volumes
+        if volume.projected is not None
+        for source in volume.projected.sources
+        if source.service_account_token is not None
+    ]
+
+
 def payload(volume: Volume, pod: PodFacts, contents: Contents) -> Payload | None:
     """The files of a volume, by path; None for a volume that is no projection. Raises MissingReference, FieldError."""
     if (config_map := volume.config_map) is not None:
@@ -56,7 +75,6 @@ def payload(volume: Volume, pod: PodFacts, contents: Contents) -> Payload | None
 
 
 def _projected(projected: ProjectedSource, pod: PodFacts, contents: Contents) -> Payload:
-    # Tokens of service accounts come through this list, too: their source adds one file here once they are issued.
     mode = _mode(projected.default_mode)
     files: dict[str, File] = {}
     for source in projected.sources:
@@ -68,6 +86,9 @@ def _projected(projected: ProjectedSource, pod: PodFacts, contents: Contents) ->
             files |= _keys(SECRET, content, secret.items, mode, optional=secret.optional)
         if source.downward_api is not None:
             files |= _downward(source.downward_api, pod, mode)
+        if (token := source.service_account_token) is not None:
+            content = contents.get(TOKEN, token_key(token), optional=False)
+            files[_safe(token.path)] = File(content[TOKEN], mode if pod.fs_group is None else _PRIVATE_MODE)
     return files
 
 

@@ -17,7 +17,9 @@ from nodeagent.volumes.podvolumes import MountFailed, PodVolumes, host_path
 from nodeagent.volumes.view import HostPathSource, Volume
 
 POD = PodFacts(name="web", namespace="d", uid="u", labels={"b": "2", "a": 'say "hi"'})
-FOUND = Contents({("configmap", "cm"): {"a": b"1", "b": b"2"}, ("secret", "s"): {"k": b"v"}})
+FOUND = Contents(
+    {("configmap", "cm"): {"a": b"1", "b": b"2"}, ("secret", "s"): {"k": b"v"}, ("token", "3600 a"): {"token": b"jwt"}}
+)
 
 
 def volume(**source: Any) -> Volume:
@@ -49,10 +51,21 @@ def volume(**source: Any) -> Volume:
             {"a": (b"1", 0o644), "b": (b"2", 0o644), "k": (b"v", 0o644)},
             id="projected",
         ),
+        pytest.param(
+            {"projected": {"defaultMode": 0o444, "sources": [{"serviceAccountToken": {"path": "t", "audience": "a"}}]}},
+            {"t": (b"jwt", 0o444)},
+            id="token",
+        ),
     ],
 )
 def test_payload(source: dict[str, Any], files: dict[str, tuple[bytes, int]]) -> None:
     assert payload(volume(**source), POD, FOUND) == {path: File(*file) for path, file in files.items()}
+
+
+def test_a_pods_own_group_alone_may_read_its_token() -> None:
+    source = {"projected": {"sources": [{"serviceAccountToken": {"path": "t", "audience": "a"}}]}}
+    grouped = dataclasses.replace(POD, fs_group=1234)
+    assert payload(volume(**source), grouped, FOUND) == {"t": File(b"jwt", 0o600)}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import msgspec
 from apimachinery.objects.errors import Forbidden
 from apimachinery.objects.field import FieldError, forbidden
 from engine.apiserver.registry import metadata, names
+from engine.apiserver.registry.core.accounttoken import mount_account_token
 from engine.apiserver.registry.core.pod_printing import POD_COLUMNS, PodRow
 from engine.apiserver.registry.core.pod_update import ephemeral_containers_errors, resize_errors, update_errors
 from engine.apiserver.registry.kind import Context, DeleteOptions, Json, Kind, Subresource
@@ -99,7 +100,8 @@ def _admit_account(obj: Json, context: Context) -> None:
                 f'error looking up service account {meta.get("namespace")}/{name}: serviceaccount "{name}" not found'
             )
             raise _refused(obj, detail)
-        return
+        account = {}
+    mount_account_token(obj, account)
     if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
         spec["imagePullSecrets"] = account["imagePullSecrets"]
 

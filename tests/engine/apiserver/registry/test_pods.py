@@ -56,6 +56,8 @@ def test_a_tutorial_pod_gets_all_that_upstream_fills_in() -> None:
     )
     uid = obj["metadata"].pop("uid")
     assert len(uid) == 36
+    access = obj["spec"]["volumes"][0]["name"]
+    assert access.startswith("kube-api-access-")
     assert obj == {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -75,6 +77,13 @@ def test_a_tutorial_pod_gets_all_that_upstream_fills_in() -> None:
                     "resources": {},
                     "terminationMessagePath": "/dev/termination-log",
                     "terminationMessagePolicy": "File",
+                    "volumeMounts": [
+                        {
+                            "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                            "name": access,
+                            "readOnly": True,
+                        }
+                    ],
                 }
             ],
             "dnsPolicy": "ClusterFirst",
@@ -95,6 +104,33 @@ def test_a_tutorial_pod_gets_all_that_upstream_fills_in() -> None:
                     "tolerationSeconds": 300,
                 }
                 for key in ("not-ready", "unreachable")
+            ],
+            "volumes": [
+                {
+                    "name": access,
+                    "projected": {
+                        "defaultMode": 420,
+                        "sources": [
+                            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                            {
+                                "configMap": {
+                                    "items": [{"key": "ca.crt", "path": "ca.crt"}],
+                                    "name": "kube-root-ca.crt",
+                                }
+                            },
+                            {
+                                "downwardAPI": {
+                                    "items": [
+                                        {
+                                            "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                                            "path": "namespace",
+                                        }
+                                    ]
+                                }
+                            },
+                        ],
+                    },
+                }
             ],
         },
         "status": {"phase": "Pending", "qosClass": "BestEffort"},
@@ -136,6 +172,7 @@ def test_probes_hooks_volumes_and_references_get_their_defaults() -> None:
                 {"name": "files", "configMap": {"name": "c"}},
                 {"name": "host", "hostPath": {"path": "/x"}},
             ],
+            automountServiceAccountToken=False,
         )
     )
     container = obj["spec"]["containers"][0]
