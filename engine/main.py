@@ -178,6 +178,7 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
     from engine.runtime.controllers import ControllersConfig, run_controllers
     from engine.runtime.leader import Election, own_identity
     from engine.runtime.scheduling import run_scheduler
+    from engine.signing import RequestSigner
 
     identity = own_identity()
 
@@ -195,7 +196,8 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
 
     settings = ControllersConfig(cluster_cidr=config.cluster_cidr, root_ca=pki.ca_pem.decode())
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
-    start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings))
+    signer = RequestSigner(pki)
+    start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)

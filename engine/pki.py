@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from apimachinery.aio.clock import SystemClock
@@ -137,6 +138,18 @@ class Pki:
             raise ValueError("the certificate request must have an elliptic-curve key")
         return self._sign(key, common_name, organizations, names).public_bytes(serialization.Encoding.PEM)
 
+    def sign_request(self, request: x509.CertificateSigningRequest, *, server: bool, lifetime: timedelta) -> bytes:
+        """A certificate as PEM with the subject, names and key of a request that somebody has judged."""
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+        until = min(lifetime, self._ca.not_valid_after_utc - SystemClock().now())
+        builder = self._leaf(request.subject, request.public_key(), usage, until)
+        try:
+            names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            builder = builder.add_extension(names.value, critical=names.critical)
+        except x509.ExtensionNotFound:
+            pass
+        return builder.sign(self._ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def account_key(self) -> ec.EllipticCurvePrivateKey:
         """What signs the tokens of service accounts. Raises ValueError."""
         file = self.folder / "service-account.key"
@@ -203,8 +216,20 @@ users:
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
         usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = (
-            _builder(x509.Name(attributes), self._ca.subject, key, timedelta(days=_LEAF_DAYS))
+        builder = self._leaf(x509.Name(attributes), key, usage, timedelta(days=_LEAF_DAYS))
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
+        return builder.sign(self._ca_key, hashes.SHA256())
+
+    def _leaf(
+        self,
+        subject: x509.Name,
+        key: CertificatePublicKeyTypes,
+        usage: x509.ObjectIdentifier,
+        valid_for: timedelta,
+    ) -> x509.CertificateBuilder:
+        return (
+            _builder(subject, self._ca.subject, key, valid_for)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -212,9 +237,6 @@ users:
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._ca_key.public_key()), critical=False
             )
         )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
-        return builder.sign(self._ca_key, hashes.SHA256())
 
 
 @contextmanager
@@ -251,7 +273,7 @@ def _ensure_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certifica
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, valid_for: timedelta
+    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, valid_for: timedelta
 ) -> x509.CertificateBuilder:
     now = SystemClock().now()
     return (

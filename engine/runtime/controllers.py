@@ -10,6 +10,8 @@ import structlog
 from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
+from engine.controllers.certificates import CertificatesController, Signer
+from engine.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from engine.controllers.controller import Controller
 from engine.controllers.cronjob.controller import CronJobController
 from engine.controllers.daemonset.controller import DaemonSetController
@@ -68,8 +70,10 @@ SETTLE = {
 """Seconds by which a controller waits for more changes to the same key. Many pods of one set change together."""
 
 
-async def run_controllers(client: Client, clock: Clock, config: ControllersConfig = DEFAULTS) -> None:
-    """Run all controllers until cancelled. The API may come and go meanwhile."""
+async def run_controllers(
+    client: Client, clock: Clock, config: ControllersConfig = DEFAULTS, signer: Signer | None = None
+) -> None:
+    """Run all controllers until cancelled. The API may come and go meanwhile. Without `signer` none signs requests."""
     recorder = Recorder(client, clock)
     async with TaskScope("controllers") as scope:
         caches = Caches(client, scope)
@@ -79,7 +83,7 @@ async def run_controllers(client: Client, clock: Clock, config: ControllersConfi
             return Runner(controller, caches, applier, clock, settle=SETTLE.get(controller.name, 0.0))
 
         # Runners first: they name the views in which kinds are kept; the collector takes any.
-        runners = [runner(controller) for controller in controllers(config)]
+        runners = [runner(controller) for controller in controllers(config, signer)]
         collector = GarbageCollector()
         defined = asyncio.Event()
         garbage = GarbageRun(collector, runner(collector), caches, defined)
@@ -94,9 +98,12 @@ async def run_controllers(client: Client, clock: Clock, config: ControllersConfi
             await task
 
 
-def controllers(config: ControllersConfig) -> Iterable[Controller[Any]]:
+def controllers(config: ControllersConfig, signer: Signer | None = None) -> Iterable[Controller[Any]]:
     """All controllers but the garbage collector, which follows kinds as it finds them."""
+    signing = (CertificatesController(signer),) if signer is not None else ()
     return (
+        *signing,
+        ClusterRoleAggregationController(),
         NamespaceController(),
         ServiceAccountController(config.root_ca),
         DeploymentController(),

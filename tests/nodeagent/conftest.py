@@ -24,7 +24,7 @@ from apimachinery.aio.clock import SystemClock
 from apimachinery.client.client import Client
 from apimachinery.client.http import HttpTransport
 from apimachinery.objects.errors import NotFound
-from apimachinery.objects.resources import EVENTS, PODS
+from apimachinery.objects.resources import CONFIGMAPS, EVENTS, PODS, SERVICEACCOUNTS
 from engine.apiserver.bootstrap import ensure_objects
 from engine.apiserver.server import open_store, serve_api
 from engine.pki import Pki
@@ -195,12 +195,18 @@ async def cluster(in_network: PrivateMachine, tmp_path: Path) -> AsyncIterator[C
         listen=("127.0.0.1", 0),
         tls=pki.server_ssl(),
         tokens=pki.folder / "tokens.csv",
+        account_key=pki.account_key(),
+        issuer="https://kubernetes.default.svc.cluster.local",
         service_cidr="10.43.0.0/16",
         node_ports=(30000, 32767),
     ) as api:
         await ensure_objects(api.client("apiserver"), service_cidr="10.43.0.0/16", address=api.http.address)
         config = _enrolled(pki, in_network, work, f"https://127.0.0.1:{api.http.address[1]}")
         admin = Client(api.client("admin").transport, field_manager="test")
+        # No controllers run here: what they put into every namespace for its pods.
+        await admin.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
+        root_ca = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": pki.ca_pem.decode()}}
+        await admin.create(CONFIGMAPS, root_ca, "default")
         joined = Cluster(in_network, admin, pki, config)
         try:
             yield joined
