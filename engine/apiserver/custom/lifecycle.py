@@ -98,7 +98,8 @@ class Lifecycle:
         if condition(definition, "Established") != "True":
             return 0
         spec: Json = definition["spec"]
-        version = next((one["name"] for one in spec["versions"] if one.get("served")), "")
+        served = [one for one in spec["versions"] if one.get("served")]
+        version = next((one["name"] for one in sorted(served, key=lambda one: not one.get("storage"))), "")
         names: Json = definition["status"]["acceptedNames"]
         resource = Resource(
             spec["group"], version, names["plural"], names["kind"], namespaced=spec["scope"] == "Namespaced"

@@ -94,8 +94,15 @@ class CustomKinds:
         self._drop(before)
         if condition(definition, "Established") != "True":
             return
+        by_webhook = (definition["spec"].get("conversion") or {}).get("strategy") == "Webhook"
         for version in definition["spec"].get("versions", ()):
             if version.get("served"):
+                if by_webhook and not version.get("storage"):
+                    # Better not served than served with what its fields do not mean: nobody here asks the webhook yet.
+                    log.warning(
+                        "version not served: it needs conversion by a webhook", crd=name, version=version["name"]
+                    )
+                    continue
                 kind = build(definition, version)
                 self._by_resource[kind.group, kind.version, kind.plural] = kind
         self._kinds = None

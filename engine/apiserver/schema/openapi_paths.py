@@ -89,13 +89,15 @@ class _Dialect:
         typed = {"type": kind, "uniqueItems": True}
         return {**common, "schema": typed} if self._v3 else {**common, **typed}
 
-    def operation(self, action: str, gvk: Json, answer: str, body: str) -> Json:
+    def operation(
+        self, action: str, gvk: Json, answer: str, body: str, patches: tuple[str, ...] = _PATCH_TYPES
+    ) -> Json:
         operation: Json = {"parameters": [self.parameter(*entry, "query") for entry in _PARAMETERS.get(action, ())]}
         content = {"schema": self.reference(answer)}
         if self._v3:
             operation["responses"] = {"200": {"description": "OK", "content": {"application/json": content}}}
             if body:
-                types = _PATCH_TYPES if action == "patch" else ("application/json",)
+                types = patches if action == "patch" else ("application/json",)
                 operation["requestBody"] = {"content": {kind: {"schema": self.reference(body)} for kind in types}}
         else:
             operation["responses"] = {"200": {"description": "OK", **content}}
@@ -148,7 +150,7 @@ def _operations(kind: Kind, table: Iterable[tuple[str, str, str]], dialect: _Dia
     for verb, method, action in table:
         if verb in kind.verbs:
             answer = f"{name}List" if action == "list" else _STATUS if method == "delete" else name
-            operations[method] = dialect.operation(action, gvk, answer, _body(action, name))
+            operations[method] = dialect.operation(action, gvk, answer, _body(action, name), _patches(kind))
     return operations
 
 
@@ -160,11 +162,20 @@ def _sub_operations(kind: Kind, sub: Subresource, dialect: _Dialect) -> Json:
     described = not name.endswith("Options")
     return {
         method: dialect.operation(
-            action, gvk, definition if described else _STATUS, _body(action, definition) if described else ""
+            action,
+            gvk,
+            definition if described else _STATUS,
+            _body(action, definition) if described else "",
+            _patches(kind),
         )
         for verb, method, action in _ON_SUBRESOURCES
         if verb in sub.verbs
     }
+
+
+def _patches(kind: Kind) -> tuple[str, ...]:
+    """How an object may be patched: kubectl asks before it sends a strategic merge patch."""
+    return _PATCH_TYPES if kind.decoder is None else _PATCH_TYPES[:-1]
 
 
 def _body(action: str, definition: str) -> str:
