@@ -52,12 +52,13 @@ class Filter:
             return None
         return [term.pattern.search if term.pattern else _finds(term.text) for term in self.terms]
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where the terms are found in `text`: for highlighting."""
+    def spans(self, text: str, column: int | None = None) -> list[tuple[int, int]]:
+        """Where the terms are found in `text`, for highlighting; terms that ask for another `column` are not."""
         lowered = text.lower()
         found: list[tuple[int, int]] = []
         for term in self.terms:
-            if term.inverse or not term.text:
+            elsewhere = column is not None and term.column not in (None, column)
+            if term.inverse or elsewhere or not term.text:
                 continue
             pattern = term.pattern or re.compile(re.escape(term.text))
             found += [match.span() for match in pattern.finditer(lowered) if match.end() > match.start()]

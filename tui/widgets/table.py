@@ -18,6 +18,7 @@ from tui.tones import Tone
 from tui.widgets.columns import Placed, choose, place, total_width
 from tui.widgets.filterexpr import Filter
 from tui.widgets.tablemodel import BY_NAME, TableModel
+from tui.widgets.textview import highlight
 from tui.widgets.toned import TONE_CLASSES, ToneStyles
 
 CellTone = Callable[[Row, Column, str], Tone]
@@ -45,6 +46,7 @@ class VirtualTable(ScrollView, can_focus=True):
         "table--cursor",
         "table--lost",
         "table--marked",
+        "table--match",
     }
     BINDINGS = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -321,9 +323,17 @@ class VirtualTable(ScrollView, can_focus=True):
             tone = Tone.FAINT if row.deleting else self._cell_tone(row, column, text)
             if placed.start > at:
                 segments.append(Segment(" " * (placed.start - at), base))
-            segments.append(Segment(_fit(text, placed.width, right=column.numeric), self._styles.tone(tone, over)))
+            shown = _fit(text, placed.width, right=column.numeric)
+            segments += self._matched(Segment(shown, self._styles.tone(tone, over)), placed.index)
             at = placed.start + placed.width
         return self._cropped(segments, at, width, base)
+
+    def _matched(self, cell: Segment, column: int) -> list[Segment]:
+        """The cell, with what the filter found in it marked."""
+        spans = self.model.filter.spans(cell.text, column)
+        if not spans:
+            return [cell]
+        return list(highlight(Strip([cell]), spans, self._styles.component("table--match")))
 
     def _placeholder_line(self, y: int, width: int) -> Strip:
         number = y - max(1, (self.size.height - len(self._placeholder)) * 2 // 5)

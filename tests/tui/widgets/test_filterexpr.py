@@ -44,3 +44,9 @@ def test_what_cannot_be_understood_is_told_and_disturbs_nothing(text: str) -> No
 
 def test_spans_say_where_to_highlight() -> None:
     assert parse_filter("err").spans("an Error is an error") == [(3, 6), (15, 18)]
+
+
+def test_a_term_for_one_column_is_highlighted_in_no_other() -> None:
+    wanted = parse_filter("name:web", COLUMNS)
+    assert wanted.spans("web-1", 0) == [(0, 3)]
+    assert wanted.spans("web-1", 1) == []
