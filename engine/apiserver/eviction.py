@@ -66,12 +66,17 @@ class Evicting:
             budget = budget_of(pod, call.context.find("policy", "poddisruptionbudgets", call.route.namespace))
             if budget is None:
                 return pod
-            revision = int(budget["metadata"].pop("resourceVersion"))
+            key = POD_DISRUPTION_BUDGET.key(call.route.namespace, budget["metadata"]["name"])
+            held = self._store.latest(key)
+            if held is None:
+                return pod
+            # Listed as it is on disk; what counts are also the evictions that are on their way there.
+            budget = stored.read(POD_DISRUPTION_BUDGET, held)
+            budget["metadata"].pop("resourceVersion", None)
             if not take(budget, pod, call.context) or dry_run:
                 return pod
-            key = POD_DISRUPTION_BUDGET.key(call.route.namespace, budget["metadata"]["name"])
             try:
-                await self._store.update(key, stored.value(POD_DISRUPTION_BUDGET, budget), revision)
+                await self._store.update(key, stored.value(POD_DISRUPTION_BUDGET, budget), held.revision)
             except (RevisionMismatch, KeyMissing):
                 continue
             return pod

@@ -14,7 +14,8 @@ from typing import Any
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
 from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
-from engine.apiserver.admission import limitranges, quotas
+from engine.apiserver.admission import limitranges
+from engine.apiserver.admission.quotas import Quotas
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
 from engine.apiserver.dynamic.admission import DynamicAdmission
@@ -54,6 +55,7 @@ class Writing:
         self._guards = guards
         self._creators = creators
         self._dynamic = dynamic
+        self._quotas = Quotas(store)
 
     async def create(self, call: Call) -> Answer:
         ownership.check_options(call, apply=False)
@@ -168,7 +170,7 @@ class Writing:
             strategy.prepare_create(kind, obj, context)
             if not self._dynamic.idle:
                 await self._dynamic.validate(self._write(call, metadata.get("name", ""), obj, None))
-            await quotas.charge(self._store, kind, obj, None, context)
+            await self._quotas.charge(kind, obj, None, context)
             record = await self._insert_named(call, obj)
         except BaseException:
             context.rolled_back()
@@ -216,7 +218,7 @@ class Writing:
             try:
                 await self._prepare_change(call, new, old, applied=applied)
                 if call.subresource is None:
-                    await quotas.charge(self._store, kind, new, old, context)
+                    await self._quotas.charge(kind, new, old, context)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
                 context.rolled_back()

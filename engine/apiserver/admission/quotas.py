@@ -6,6 +6,7 @@ once, so that two requests cannot both take the last place; the controller lower
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -25,31 +26,94 @@ _COUNTED_AGAIN = (usage.SERVICES, usage.CLAIMS)
 _NOT_COUNTED = frozenset({("", "events"), ("events.k8s.io", "events")})
 
 
-async def charge(store: Store, kind: Kind, new: Json, old: Json | None, context: Context) -> None:
-    """Add a new or changed object to what its namespace's quotas say is used. Raises Forbidden."""
-    resource = (kind.group, kind.plural)
-    if not kind.namespaced or resource in _NOT_COUNTED or (old is not None and resource not in _COUNTED_AGAIN):
-        return
-    namespace: str = new["metadata"].get("namespace", "")
-    prefix = f"{RESOURCE_QUOTA.storage_prefix}{namespace}/"
-    if not store.count(prefix):
-        return
-    wanted = _growth(resource, new, old)
-    charged: set[str] = set()
-    while True:
-        waiting = [record for record in store.list(prefix).records if record.key not in charged]
-        changes = [(record, _charged(store, record, kind, new, wanted)) for record in waiting]
-        if context.dry_run:
+class Quotas:
+    """The quotas in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._on_their_way: Counter[str] = Counter()
+        """Per namespace, objects that are counted in a quota's status and may not be in the store yet."""
+
+    async def charge(self, kind: Kind, new: Json, old: Json | None, context: Context) -> None:
+        """Add a new or changed object to what its namespace's quotas say is used. Raises Forbidden."""
+        resource = (kind.group, kind.plural)
+        if not kind.namespaced or resource in _NOT_COUNTED or (old is not None and resource not in _COUNTED_AGAIN):
             return
-        try:
-            for record, quota in changes:
-                if quota is not None:
-                    await store.update(record.key, stored.value(RESOURCE_QUOTA, quota), record.revision)
-                charged.add(record.key)
-        except (RevisionMismatch, KeyMissing):
-            # Somebody else was counted, or the quota changed: look again.
-            continue
-        return
+        namespace: str = new["metadata"].get("namespace", "")
+        prefix = f"{RESOURCE_QUOTA.storage_prefix}{namespace}/"
+        if not self._store.count(prefix):
+            return
+        wanted = _growth(resource, new, old)
+        charged: set[str] = set()
+        while True:
+            waiting = [record.key for record in self._store.list(prefix).records if record.key not in charged]
+            changes = [(record, await self._charged(record, kind, new, wanted)) for record in self._latest(waiting)]
+            if context.dry_run:
+                return
+            self._expect(namespace, context)
+            try:
+                for record, quota in changes:
+                    if quota is not None:
+                        await self._store.update(record.key, stored.value(RESOURCE_QUOTA, quota), record.revision)
+                    charged.add(record.key)
+            except (RevisionMismatch, KeyMissing):
+                # Somebody else was counted, or the quota changed: look again.
+                continue
+            return
+
+    def _latest(self, keys: list[str]) -> list[Record]:
+        """The quotas with what is written but not yet durable."""
+        found = (self._store.latest(key) for key in keys)
+        return [record for record in found if record is not None]
+
+    def _expect(self, namespace: str, context: Context) -> None:
+        """Remember that an object is on its way until it is stored or given up."""
+        self._on_their_way[namespace] += 1
+        waiting = [namespace]
+
+        def settle() -> None:
+            if waiting:
+                self._on_their_way[waiting.pop()] -= 1
+
+        context.on_commit.append(settle)
+        context.on_rollback.append(settle)
+
+    async def _charged(self, record: Record, kind: Kind, obj: Json, wanted: Amounts) -> Json | None:
+        """The quota with the object added to its status; None when it does not count it. Raises Forbidden."""
+        quota = stored.read(RESOURCE_QUOTA, record)
+        quota["metadata"].pop("resourceVersion", None)
+        spec: Json = quota.get("spec") or {}
+        resource = (kind.group, kind.plural)
+        status: Json = quota.setdefault("status", {})
+        hard: dict[str, str] = status.get("hard") or spec.get("hard") or {}
+        asked = {name: amount for name, amount in wanted.items() if name in hard}
+        if not usage.in_scope(spec, resource, obj):
+            return None
+        if resource == usage.PODS:
+            unsaid = usage.unspecified(hard, obj)
+            if unsaid:
+                raise _forbidden(kind, obj, f"failed quota: {quota['metadata']['name']}: {unsaid}")
+        if not asked:
+            return None
+        namespace: str = obj["metadata"]["namespace"]
+        used = _used(status, hard)
+        if used is None or (_exceeded(asked, used, hard) and not self._on_their_way[namespace]):
+            # Nothing was counted yet, or the count may be old: what counts is what is there.
+            await self._store.barrier()
+            used = live_usage(self._store, namespace, spec, hard)
+        over = _exceeded(asked, used, hard)
+        if over:
+            raise _forbidden(
+                kind,
+                obj,
+                f"exceeded quota: {quota['metadata']['name']}, requested: {_printed(asked, over)},"
+                f" used: {_printed(used, over)}, limited: {','.join(f'{name}={hard[name]}' for name in over)}",
+            )
+        for name, amount in asked.items():
+            used[name] += amount
+        status["hard"] = hard
+        status["used"] = {name: usage.printed(used[name], name) for name in hard}
+        return quota
 
 
 def _growth(resource: usage.GroupResource, new: Json, old: Json | None) -> Amounts:
@@ -58,42 +122,6 @@ def _growth(resource: usage.GroupResource, new: Json, old: Json | None) -> Amoun
         before = usage.usage_of(resource, old)
         wanted = {name: amount - before.get(name, Decimal(0)) for name, amount in wanted.items()}
     return {name: amount for name, amount in wanted.items() if amount > 0}
-
-
-def _charged(store: Store, record: Record, kind: Kind, obj: Json, wanted: Amounts) -> Json | None:
-    """The quota with the object added to its status; None when it does not count it. Raises Forbidden."""
-    quota = stored.read(RESOURCE_QUOTA, record)
-    quota["metadata"].pop("resourceVersion", None)
-    spec: Json = quota.get("spec") or {}
-    resource = (kind.group, kind.plural)
-    status: Json = quota.setdefault("status", {})
-    hard: dict[str, str] = status.get("hard") or spec.get("hard") or {}
-    asked = {name: amount for name, amount in wanted.items() if name in hard}
-    if not usage.in_scope(spec, resource, obj):
-        return None
-    if resource == usage.PODS:
-        unsaid = usage.unspecified(hard, obj)
-        if unsaid:
-            raise _forbidden(kind, obj, f"failed quota: {quota['metadata']['name']}: {unsaid}")
-    if not asked:
-        return None
-    used = _used(status, hard)
-    if used is None or _exceeded(asked, used, hard):
-        # Nothing was counted yet, or the count is old: what counts is what is there.
-        used = live_usage(store, obj["metadata"]["namespace"], spec, hard)
-    over = _exceeded(asked, used, hard)
-    if over:
-        raise _forbidden(
-            kind,
-            obj,
-            f"exceeded quota: {quota['metadata']['name']}, requested: {_printed(asked, over)},"
-            f" used: {_printed(used, over)}, limited: {','.join(f'{name}={hard[name]}' for name in over)}",
-        )
-    for name, amount in asked.items():
-        used[name] += amount
-    status["hard"] = hard
-    status["used"] = {name: usage.printed(used[name], name) for name in hard}
-    return quota
 
 
 def _used(status: Json, hard: dict[str, str]) -> Amounts | None:
