@@ -35,6 +35,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     service_cidr: str = "10.43.0.0/16"
     node_port_range: tuple[int, int] = (30000, 32767)
     cluster_domain: str = "cluster.local"
+    audit_log: bool = False
+    """Write who did what to audit.log in the data dir."""
     controllers: bool = True
     """False serves the API alone: no controllers, no scheduler, no links to machines."""
 

@@ -157,6 +157,7 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
         service_cidr=config.service_cidr,
         node_ports=config.node_port_range,
+        audit_log=config.data_dir / "audit.log" if config.audit_log else None,
     )
     try:
         api = await serving.__aenter__()

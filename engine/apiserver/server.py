@@ -20,6 +20,7 @@ from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
 from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
+from engine.apiserver.audit import Audited, AuditLog
 from engine.apiserver.authn import discovery
 from engine.apiserver.authn.accounts import AccountTokens
 from engine.apiserver.authn.authenticator import Authenticator
@@ -113,6 +114,7 @@ async def serve_api(
     issuer: str,
     service_cidr: str,
     node_ports: tuple[int, int],
+    audit_log: Path | None = None,
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
@@ -154,7 +156,9 @@ async def serve_api(
         },
     )
     async with nodes, TaskScope("apiserver") as scope:
-        http = HttpServer(pipe, authenticator, authorizer, nodes, tls)
+        audit = AuditLog(audit_log) if audit_log is not None else None
+        handler = Audited(pipe, audit, clock) if audit is not None else pipe
+        http = HttpServer(handler, authenticator, authorizer, nodes, tls)
         _show(metrics, pipe, http)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
@@ -168,6 +172,8 @@ async def serve_api(
             pipe.close()
             kinds.close()
             await http.stop()
+            if audit is not None:
+                audit.close()
 
 
 def _show(metrics: Metrics, pipe: Pipe, http: HttpServer) -> None:

@@ -46,10 +46,16 @@ for command in (backup, restore, rotate_key):
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, callback=listen_address, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
+@click.option("--audit-log", is_flag=True, help="Write who did what to audit.log in the data dir.")
 @store_options
 @click.pass_obj
 def run(
-    data_dir: Path, own_dir: Path | None, listen: tuple[str, int], kubeconfig_out: Path | None, **storing: Any
+    data_dir: Path,
+    own_dir: Path | None,
+    listen: tuple[str, int],
+    kubeconfig_out: Path | None,
+    audit_log: bool,
+    **storing: Any,
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
     stored = msgspec.structs.asdict(stored_in(**storing))
@@ -61,7 +67,14 @@ def run(
 
     host, port = listen
     engine_main.main(
-        EngineConfig(data_dir=own_dir or data_dir, host=host, port=port, kubeconfig_out=kubeconfig_out, **stored)
+        EngineConfig(
+            data_dir=own_dir or data_dir,
+            host=host,
+            port=port,
+            kubeconfig_out=kubeconfig_out,
+            audit_log=audit_log,
+            **stored,
+        )
     )
 
 
