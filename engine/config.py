@@ -34,6 +34,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cluster_cidr: str = "10.42.0.0/16"
     service_cidr: str = "10.43.0.0/16"
     node_port_range: tuple[int, int] = (30000, 32767)
+    load_balancer_pool: tuple[str, ...] = ()
+    """Addresses for Services of type LoadBalancer: networks (192.168.1.240/28), ranges (192.168.1.10-192.168.1.20)."""
     cluster_domain: str = "cluster.local"
     audit_log: bool = False
     """Write who did what to audit.log in the data dir."""

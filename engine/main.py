@@ -195,7 +195,11 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
         scope.supervise(name, lambda: election.run(work))
         return lambda: election.leads
 
-    settings = ControllersConfig(cluster_cidr=config.cluster_cidr, root_ca=pki.ca_pem.decode())
+    settings = ControllersConfig(
+        cluster_cidr=config.cluster_cidr,
+        root_ca=pki.ca_pem.decode(),
+        load_balancer_pool=config.load_balancer_pool,
+    )
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
     signer = RequestSigner(pki)
     start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))

@@ -32,16 +32,31 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
     app_protocol: str | None = None
 
 
+class Ingress(msgspec.Struct, frozen=True, rename="camel"):
+    ip: str = ""
+
+
+class LoadBalancerStatus(msgspec.Struct, frozen=True, rename="camel"):
+    ingress: tuple[Ingress, ...] = ()
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
 class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     type: str = "ClusterIP"
     selector: dict[str, str] = {}
     ports: tuple[ServicePort, ...] = ()
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
     publish_not_ready_addresses: bool = False
+    load_balancer_ip: str = msgspec.field(default="", name="loadBalancerIP")
+    load_balancer_class: str | None = None
 
 
 class Service(Object, frozen=True):
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class EndpointSlice(Object, frozen=True):

@@ -93,6 +93,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     phase: str = "Pending"
+    start_time: str | None = None
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
     pod_ip: str = msgspec.field(default="", name="podIP")
     conditions: tuple[Condition, ...] = ()

@@ -10,6 +10,8 @@ import structlog
 from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
+from engine.controllers.autoscaling.controller import AutoscalingController
+from engine.controllers.autoscaling.views import Metrics
 from engine.controllers.certificates import CertificatesController, Signer
 from engine.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from engine.controllers.controller import Controller
@@ -21,6 +23,7 @@ from engine.controllers.endpoints import EndpointsController
 from engine.controllers.endpointslice import EndpointSliceController
 from engine.controllers.garbagecollector import GarbageCollector
 from engine.controllers.job.controller import JobController
+from engine.controllers.loadbalancer import LoadBalancerController
 from engine.controllers.namespace import NamespaceController
 from engine.controllers.nodeipam import NodeIpamController
 from engine.controllers.nodelifecycle import NodeLifecycleController
@@ -35,6 +38,7 @@ from engine.runtime.applying import Applier
 from engine.runtime.caches import Caches
 from engine.runtime.events import Recorder
 from engine.runtime.garbage import GarbageRun, discover_on_change, keep_discovering
+from engine.runtime.metrics import ApiMetrics
 from engine.runtime.runner import Runner
 
 log = structlog.get_logger(__name__)
@@ -53,6 +57,8 @@ class ControllersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     terminated_pods: int = 12500
     """Ended pods that are kept, in pods."""
     discovery_interval: float = 30.0
+    load_balancer_pool: tuple[str, ...] = ()
+    """Networks and ranges of addresses for Services of type LoadBalancer."""
 
 
 DEFAULTS = ControllersConfig()
@@ -71,9 +77,17 @@ SETTLE = {
 
 
 async def run_controllers(
-    client: Client, clock: Clock, config: ControllersConfig = DEFAULTS, signer: Signer | None = None
+    client: Client,
+    clock: Clock,
+    config: ControllersConfig = DEFAULTS,
+    signer: Signer | None = None,
+    *,
+    metrics: Metrics | None = None,
 ) -> None:
-    """Run all controllers until cancelled. The API may come and go meanwhile. Without `signer` none signs requests."""
+    """Run all controllers until cancelled. The API may come and go meanwhile.
+
+    Without `signer` none signs certificate requests. `metrics`: what the autoscaler asks; by default the API.
+    """
     recorder = Recorder(client, clock)
     async with TaskScope("controllers") as scope:
         caches = Caches(client, scope)
@@ -83,7 +97,8 @@ async def run_controllers(
             return Runner(controller, caches, applier, clock, settle=SETTLE.get(controller.name, 0.0))
 
         # Runners first: they name the views in which kinds are kept; the collector takes any.
-        runners = [runner(controller) for controller in controllers(config, signer)]
+        served = controllers(config, metrics or ApiMetrics(client), signer)
+        runners = [runner(controller) for controller in served]
         collector = GarbageCollector()
         defined = asyncio.Event()
         garbage = GarbageRun(collector, runner(collector), caches, defined)
@@ -98,7 +113,7 @@ async def run_controllers(
             await task
 
 
-def controllers(config: ControllersConfig, signer: Signer | None = None) -> Iterable[Controller[Any]]:
+def controllers(config: ControllersConfig, metrics: Metrics, signer: Signer | None = None) -> Iterable[Controller[Any]]:
     """All controllers but the garbage collector, which follows kinds as it finds them."""
     signing = (CertificatesController(signer),) if signer is not None else ()
     return (
@@ -115,7 +130,9 @@ def controllers(config: ControllersConfig, signer: Signer | None = None) -> Iter
         CronJobController(),
         EndpointSliceController(),
         EndpointsController(),
+        LoadBalancerController(config.load_balancer_pool),
         DisruptionController(),
+        AutoscalingController(metrics),
         ResourceQuotaController(),
         NodeIpamController(config.cluster_cidr),
         NodeLifecycleController(config.node_grace),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from apimachinery.client.client import Client
 from engine.apiserver.server import ApiServer
 from engine.config import EngineConfig
 from engine.main import run
+from tests.clients import find_client
 
-KUBECTL = os.environ.get("PILOTHOUSE_TEST_KUBECTL") or shutil.which("kubectl") or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,9 @@ class RunningEngine:
         return context
 
     async def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> Ran:
-        """Run the real kubectl against this engine; skips the test where there is none."""
-        if not KUBECTL:
-            pytest.skip("kubectl is not installed")
+        """Run the real kubectl against this engine."""
         process = await asyncio.create_subprocess_exec(
-            KUBECTL,
+            find_client("kubectl"),
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

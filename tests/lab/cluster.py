@@ -1,7 +1,6 @@
 """A cluster as tests hold it, and how they wait for it."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -85,10 +84,3 @@ def is_ready(thing: dict[str, Any]) -> bool:
     """Whether a Pod or a Node is Ready."""
     conditions = thing.get("status", {}).get("conditions", ())
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-
-
-def find_kubectl() -> str:
-    own = REPOSITORY / ".venv/clients/kubectl"
-    found = str(own) if own.exists() else shutil.which("kubectl")
-    assert found, "no kubectl: run scripts/setup --tests"
-    return found

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster import Cluster, find_kubectl
+from tests.clients import find_client
+from tests.lab.cluster import Cluster
 from tests.lab.leftovers import assert_nothing_left
 
 MACHINES = 3
@@ -17,7 +18,7 @@ MACHINES = 3
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three joined machines with the examples' images at hand, shared by the whole run: leave it as you found it."""
-    cluster = Cluster(data_dir=tmp_path_factory.mktemp("cluster"), kubectl_path=find_kubectl())
+    cluster = Cluster(data_dir=tmp_path_factory.mktemp("cluster"), kubectl_path=find_client("kubectl"))
     # what machines are sent is the same for every run: fetched once, kept with the environment
     kept = Path(sys.prefix) / "lab-cache"
     kept.mkdir(exist_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from typing import Any
 
 import aiohttp
@@ -13,11 +12,11 @@ import pytest
 
 from apimachinery.objects.errors import BadRequest, Conflict, Invalid, NotFound
 from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS, PODS
+from tests.clients import find_client
 from tests.engine.conftest import RunningEngine
 
 Json = dict[str, Any]
 
-HELM = os.environ.get("PILOTHOUSE_TEST_HELM") or shutil.which("helm") or ""
 DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -223,14 +222,12 @@ async def test_kubectl_moves_between_client_side_and_server_side(engine: Running
 
 
 async def test_helm_installs_upgrades_rolls_back_and_uninstalls_the_chart_it_creates(engine: RunningEngine) -> None:
-    if not HELM:
-        pytest.skip("helm is not installed")
     home = engine.data_dir / "helm"
     home.mkdir()
 
     async def helm(*arguments: str) -> str:
         process = await asyncio.create_subprocess_exec(
-            HELM,
+            find_client("helm"),
             *arguments,
             cwd=home,
             stdout=asyncio.subprocess.PIPE,

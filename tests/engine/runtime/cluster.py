@@ -22,6 +22,7 @@ from apimachinery.objects.resources import (
     Resource,
 )
 from engine.apiserver.server import ApiServer
+from engine.controllers.autoscaling.views import Metrics
 from engine.runtime.controllers import ControllersConfig, run_controllers
 from engine.runtime.scheduling import run_scheduler
 
@@ -137,7 +138,13 @@ class Kubelets:
         ip = f"10.42.{self._ips // 250}.{self._ips % 250 + 1}"
         now = format_time(self._clock.now())
         ready = {"type": "Ready", "status": "True" if works else "False", "lastTransitionTime": now}
-        status: Json = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": [ready]}
+        status: Json = {
+            "phase": "Running",
+            "startTime": now,
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "conditions": [ready],
+        }
         if image in self.exit_codes:
             code = self.exit_codes[image]
             ended = {"name": "c", "state": {"terminated": {"exitCode": code, "finishedAt": now}}, "image": image}
@@ -258,6 +265,7 @@ async def running(
     wrap: Callable[[Transport], Transport] = lambda transport: transport,
     ready_after: float = 0.0,
     register: bool = True,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Cluster]:
     """Controllers, scheduler and machines on this API; `wrap` gives the controllers a worse connection."""
     clock = SystemClock()
@@ -268,7 +276,9 @@ async def running(
         return Client(wrap(api.client(name).transport), field_manager=name)
 
     async with TaskScope("cluster") as scope:
-        scope.spawn("controllers", run_controllers(connection("kube-controller-manager"), clock, config))
+        scope.spawn(
+            "controllers", run_controllers(connection("kube-controller-manager"), clock, config, metrics=metrics)
+        )
         scope.spawn("scheduler", run_scheduler(connection("kube-scheduler"), clock))
         if register:
             for name in kubelets.names:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.clients import find_client
 from tests.engine.conftest import RunningEngine
 
-HELM = os.environ.get("PILOTHOUSE_TEST_HELM") or shutil.which("helm") or ""
 DEFINITION = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -99,8 +98,6 @@ async def test_rule_that_is_no_cel_is_refused_with_the_definition(engine: Runnin
 
 
 async def test_chart_brings_its_kinds_along(engine: RunningEngine, tmp_path: Path) -> None:
-    if not HELM:
-        pytest.skip("helm is not installed")
     chart = tmp_path / "databases"
     (chart / "crds").mkdir(parents=True)
     (chart / "templates").mkdir()
@@ -115,7 +112,7 @@ async def test_chart_brings_its_kinds_along(engine: RunningEngine, tmp_path: Pat
 
 async def helm(engine: RunningEngine, *arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        HELM,
+        find_client("helm"),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,0 +1,13 @@
+"""The real clients that tests drive: those that scripts/setup --tests fetched, else those on PATH."""
+
+import shutil
+from pathlib import Path
+
+FETCHED = Path(__file__).resolve().parents[1] / ".venv/clients"
+
+
+def find_client(name: str) -> str:
+    """The path of kubectl or helm. A test that needs one fails where there is none: it must not pass unseen."""
+    found = str(FETCHED / name) if (FETCHED / name).exists() else shutil.which(name)
+    assert found, f"no {name}: run scripts/setup --tests"
+    return found
