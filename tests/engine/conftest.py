@@ -19,7 +19,6 @@ from engine.main import run
 from tests.clients import find_client
 
 
-
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a finished command left."""

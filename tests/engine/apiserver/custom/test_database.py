@@ -6,8 +6,6 @@ import asyncio
 import os
 from pathlib import Path
 
-import pytest
-
 from tests.clients import find_client
 from tests.engine.conftest import RunningEngine
 
