@@ -106,6 +106,11 @@ class PrivateMachine:
         command = ["ctr", "-a", self.socket, "-n", "k8s.io", *words]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
+    def load_images(self) -> None:
+        """Give the runtime what the tests' pods run."""
+        for archive in build_all(self.root / "images", ["busybox"]):
+            subprocess.run(["ctr", "-a", self.socket, "-n", "k8s.io", "images", "import", str(archive)], check=True)
+
     def kill_everything(self) -> None:
         for task in self.ctr("tasks", "ls", "-q").split():
             self.ctr("tasks", "kill", "-s", "KILL", task)
@@ -125,8 +130,7 @@ def private_machine() -> Iterator[PrivateMachine]:
     machine = PrivateMachine(root, network)
     try:
         machine.start()
-        images = build_all(root / "images", ["busybox"])
-        machine.ctr("images", "import", str(images[0]))
+        machine.load_images()
         yield machine
         machine.kill_everything()
     finally:

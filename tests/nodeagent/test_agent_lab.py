@@ -400,4 +400,4 @@ async def test_an_unused_image_goes_from_a_full_disk_once_it_is_old_enough(in_ne
             assert await runtime.image("busybox:latest") is None
             assert told == ["FreeDiskSpaceFailed"] * 2
     finally:
-        in_network.ctr("images", "import", str(next((in_network.root / "images").glob("*busybox*"))))
+        in_network.load_images()
