@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 ETCD = shutil.which("etcd")
 
 
@@ -78,9 +76,8 @@ class EtcdCluster:
 async def etcd_cluster(
     folder: Path, size: int = 1, *, scheme: str = "http", extra: Sequence[str] = ()
 ) -> AsyncIterator[EtcdCluster]:
-    """Runs etcd until the block is left; skips where it is not installed."""
-    if ETCD is None:
-        pytest.skip("etcd is not installed")
+    """Runs etcd until the block is left; fails where it is not installed: a store must not pass unseen."""
+    assert ETCD, "no etcd: run scripts/setup"
     ports = free_ports(2 * size)
     clients = [f"{scheme}://127.0.0.1:{port}" for port in ports[:size]]
     peers = [f"http://127.0.0.1:{port}" for port in ports[size:]]
