@@ -29,6 +29,12 @@ from nodeagent.cri.runtime import Runtime
 from nodeagent.cri.types import Dns
 from nodeagent.logs.rotate import INTERVAL as ROTATE_SECONDS
 from nodeagent.logs.rotate import Limits, rotate_all
+from nodeagent.network.policies.isolation import Isolation
+from nodeagent.network.policies.views import Container as PolicyContainer
+from nodeagent.network.policies.views import ContainerPort as PolicyPort
+from nodeagent.network.policies.views import PodSpec as PolicyPodSpec
+from nodeagent.network.policies.views import PodStatus as PolicyPodStatus
+from nodeagent.network.policies.views import PodView
 from nodeagent.pods.build import log_directory
 from nodeagent.pods.cgroups import Cgroups
 from nodeagent.pods.env import Service, service_variables
@@ -110,6 +116,7 @@ class Agent:
         self._scope: TaskScope | None = None
         self._services: Informer[Service] = Informer(client, SERVICES, view=Service)
         self._ip = config.node_ip or node_address()
+        self._isolation = Isolation()
         capacity = measure_capacity(Path(config.pod_dir), config.max_pods)
         state = Path(config.state_dir)
         self.machine = Machine(
@@ -128,6 +135,7 @@ class Agent:
             memory_capacity=capacity.memory,
             services=self._service_variables,
             dns=machine_dns,
+            isolate=self._isolate,
         )
         self.roster = Roster(self.machine, state)
         thresholds = Thresholds(high=config.image_gc_high_threshold_percent, low=config.image_gc_low_threshold_percent)
@@ -172,7 +180,7 @@ class Agent:
     async def _run_network(self) -> None:
         from nodeagent.network.run import run_network
 
-        await run_network(self._client, self.config, self.config.node_name, self.clock)
+        await run_network(self._client, self.config, self.config.node_name, self.clock, isolation=self._isolation)
 
     async def _measure(self) -> NodeFacts:
         """One look at the machine; a runtime that does not answer is a finding, not a failure."""
@@ -204,8 +212,32 @@ class Agent:
             ]
             await rotate_all(self._runtime, running, limits, self.clock)
 
+    async def _isolate(self, pod: Pod, address: str) -> None:
+        await self._isolation.shut(network_view(pod, address))
+
     def _service_variables(self, pod: Pod) -> Mapping[str, str]:
         return service_variables(self._services.list(), pod)
+
+
+def network_view(pod: Pod, address: str) -> PodView:
+    """A pod as network policies see it, with the address it was just given."""
+    containers, init_containers = (
+        tuple(
+            PolicyContainer(
+                ports=tuple(
+                    PolicyPort(container_port=port.container_port, name=port.name, protocol=port.protocol)
+                    for port in container.ports
+                )
+            )
+            for container in found
+        )
+        for found in (pod.spec.containers, pod.spec.init_containers)
+    )
+    return PodView(
+        metadata=pod.metadata,
+        spec=PolicyPodSpec(containers=containers, init_containers=init_containers),
+        status=PolicyPodStatus(phase="Pending", pod_ip=address),
+    )
 
 
 def client_tls(config: AgentConfig) -> ssl.SSLContext:

@@ -19,10 +19,15 @@ from nodeagent.network.dns.zone import Zone
 from nodeagent.network.firewall import ensure_openings
 from nodeagent.network.iproute import Ip
 from nodeagent.network.layout import DNS_PORT, RELAY_PORT, Layout, NetworkConfig
+from nodeagent.network.nft.keeper import TableKeeper
 from nodeagent.network.nft.kernel import Nft
+from nodeagent.network.policies.part import PolicyPart
+from nodeagent.network.policies.rules import base as policies_base
 from nodeagent.network.relay import Relay
 from nodeagent.network.routes import our_routes, own_networks, route_commands, ways
-from nodeagent.network.services.proxy import ServiceProxy
+from nodeagent.network.services.part import ServicePart
+from nodeagent.network.services.rules import FAMILY_TABLE
+from nodeagent.network.services.rules import base as services_base
 from nodeagent.network.state import ClusterState
 from nodeagent.network.sysctls import ensure_sysctls
 from nodeagent.network.tunnel import ensure_tunnel
@@ -77,8 +82,9 @@ class MachineNetwork:
         self._ip = Ip()
         self._bridge = Ip(("bridge",))
         self._nodes_changed = asyncio.Event()
-        self.services: ServiceProxy | None = None
-        """While the network stands: who keeps the rules, for diagnosis."""
+        self._standing = asyncio.Event()
+        self.rules: TableKeeper | None = None
+        """While the network stands: who keeps the rules."""
 
     async def run(self) -> None:
         stop_listening = self._state.on_node(self._nodes_changed.set)
@@ -92,9 +98,16 @@ class MachineNetwork:
             stop_listening()
             self._status.ready.clear()
 
+    async def settled(self) -> None:
+        """Return once the kernel holds the rules for all that is known now."""
+        await self._standing.wait()
+        if self.rules is not None:
+            await self.rules.caught_up()
+
     async def _serve(self, layout: Layout) -> None:
         """Everything that depends on the layout, until this machine is given other pod addresses."""
-        proxy = self.services = ServiceProxy(self._state, layout, self._clock, self._nft)
+        rules = self.rules = self._keeper(layout)
+        self._standing.set()
         directory = Directory(self._state)
         stop_listening = self._state.on_service(directory.changed)
         try:
@@ -102,7 +115,7 @@ class MachineNetwork:
                 self._status.parts = {}
                 await self._ground_once(layout)
                 scope.supervise("ground", lambda: self._keep_ground(layout))
-                scope.supervise("services", proxy.run)
+                scope.supervise("rules", rules.run)
                 scope.supervise("routes", lambda: self._keep_routes(layout))
                 scope.supervise("dns", DnsServer(self._resolver(directory, layout), layout.gateway, DNS_PORT).run)
                 relay = Relay((layout.gateway, RELAY_PORT), (layout.api_host, layout.api_port))
@@ -111,7 +124,14 @@ class MachineNetwork:
                 await self._pod_cidr_other_than(layout.pod_cidr)
         finally:
             stop_listening()
+            self._standing.clear()
             self._status.ready.clear()
+
+    def _keeper(self, layout: Layout) -> TableKeeper:
+        base = services_base(layout)
+        base.merge(policies_base())
+        parts = (ServicePart(self._state, layout), PolicyPart(self._state.policies, layout))
+        return TableKeeper(FAMILY_TABLE, base, parts, self._clock, self._nft, learned=self._state.learned)
 
     async def _pod_cidr_other_than(self, current: str) -> str:
         while True:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from apimachinery.objects.meta import Object, ObjectMeta, key
+from nodeagent.network.policies.state import PolicySnapshot, PolicyState
 from nodeagent.network.views import EndpointSliceView, NodeView, ServiceView
 
 V = TypeVar("V", bound=Object)
@@ -20,6 +21,7 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     services: tuple[ServiceView, ...] = ()
     slices: tuple[EndpointSliceView, ...] = ()
     nodes: tuple[NodeView, ...] = ()
+    policies: PolicySnapshot = PolicySnapshot()
 
 
 class ClusterState:
@@ -30,7 +32,8 @@ class ClusterState:
 
     def __init__(self, start: Snapshot | None = None) -> None:
         self.learned = asyncio.Event()
-        self.changes = 0
+        self.policies = PolicyState(start.policies if start is not None else None)
+        self._changes = 0
         self.services: dict[str, ServiceView] = {}
         self.slices: dict[str, EndpointSliceView] = {}
         self.nodes: dict[str, NodeView] = {}
@@ -45,6 +48,10 @@ class ClusterState:
                 self.slice_changed(None, piece)
             for node in start.nodes:
                 self.node_changed(None, node)
+
+    @property
+    def changes(self) -> int:
+        return self._changes + self.policies.changes
 
     @property
     def known(self) -> bool:
@@ -64,7 +71,7 @@ class ClusterState:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, without what nobody here reads."""
-        return Snapshot(_slim(self.services), _slim(self.slices), _slim(self.nodes))
+        return Snapshot(_slim(self.services), _slim(self.slices), _slim(self.nodes), self.policies.snapshot())
 
     # The three handlers have the shape that informers call: (old, new), new is None for what is gone.
 
@@ -96,7 +103,7 @@ class ClusterState:
         _keep(self.nodes, old, new)
         if before is not None and new is not None and (before.spec, before.status) == (new.spec, new.status):
             return  # a heartbeat: conditions are no concern here
-        self.changes += 1
+        self._changes += 1
         for listener in list(self._node_listeners):
             listener()
 
@@ -115,7 +122,7 @@ class ClusterState:
                 self.node_changed(self.nodes[name], None)
 
     def _service_changed(self, service_key: str) -> None:
-        self.changes += 1
+        self._changes += 1
         for listener in list(self._service_listeners):
             listener(service_key)
 

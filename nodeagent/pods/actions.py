@@ -83,6 +83,8 @@ class Actions:
             text = f"Failed to create pod sandbox: {error}"
             self._machine.recorder.pod(pod, "Warning", "FailedCreatePodSandBox", text)
             raise StepFailed("FailedCreatePodSandBox", text) from error
+        if sandbox.ips and not pod.spec.host_network:
+            await self._machine.isolate(pod, sandbox.ips[0])
         self.write_hosts(pod, sandbox.ips)
 
     def write_hosts(self, pod: Pod, ips: tuple[str, ...]) -> None:

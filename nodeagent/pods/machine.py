@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from nodeagent.pods.view import Pod
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """`services` gives the service variables for a pod; `dns` the machine's own resolver settings."""
+    """`services` gives the service variables for a pod; `dns` the machine's own resolver settings.
+
+    `isolate` returns once a pod that just got this address is shut off as the network policies ask.
+    """
 
     config: AgentConfig
     client: Client
@@ -39,6 +42,7 @@ class Machine:
     memory_capacity: int
     services: Callable[[Pod], Mapping[str, str]]
     dns: Callable[[], Dns]
+    isolate: Callable[[Pod, str], Awaitable[None]]
 
     def now(self) -> float:
         return self.clock.now().timestamp()

@@ -16,8 +16,10 @@ from nodeagent.network.dns.resolver import Resolver
 from nodeagent.network.dns.upstream import Upstream
 from nodeagent.network.dns.zone import Zone
 from nodeagent.network.layout import Layout
+from nodeagent.network.nft.keeper import TableKeeper
 from nodeagent.network.nft.kernel import Nft
-from nodeagent.network.services.proxy import ServiceProxy
+from nodeagent.network.services.part import ServicePart
+from nodeagent.network.services.rules import FAMILY_TABLE, base
 from nodeagent.network.state import ClusterState, Snapshot
 from nodeagent.network.views import (
     SERVICE_NAME_LABEL,
@@ -82,23 +84,24 @@ async def inside() -> list[Figure]:
         services=tuple(service(n) for n in range(SERVICES)), slices=tuple(slice_of(n) for n in range(SERVICES))
     )
     state = ClusterState(everything)
-    proxy = ServiceProxy(state, LAYOUT, SystemClock(), Nft())
-    state.on_service(proxy.changed)
+    part = ServicePart(state, LAYOUT)
+    rules = TableKeeper(FAMILY_TABLE, base(LAYOUT), [part], SystemClock(), Nft(), learned=state.learned)
+    state.on_service(part.changed)
     for name in state.services:
-        proxy.changed(name)
+        part.changed(name)
     started = time.perf_counter()
-    await proxy.sync()
+    await rules.sync()
     first = time.perf_counter() - started
 
     started = time.perf_counter()
-    await proxy.resync()
+    await rules.resync()
     compared = time.perf_counter() - started
 
     changes: list[float] = []
     for number in range(20):
         state.slice_changed(slice_of(number), slice_of(number, ENDPOINTS - 1))
         started = time.perf_counter()
-        await proxy.sync()
+        await rules.sync()
         changes.append(time.perf_counter() - started)
 
     directory = Directory(state)

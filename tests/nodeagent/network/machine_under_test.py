@@ -35,6 +35,18 @@ def feed(state: ClusterState, wanted: Snapshot) -> None:
         slices={key(o) for o in wanted.slices},
         nodes={key(o) for o in wanted.nodes},
     )
+    policies = wanted.policies
+    for policy in policies.policies:
+        state.policies.policy_changed(state.policies.policies.get(key(policy)), policy)
+    for namespace in policies.namespaces:
+        state.policies.namespace_changed(state.policies.namespaces.get(key(namespace)), namespace)
+    for pod in policies.pods:
+        state.policies.pod_changed(state.policies.pods.get(key(pod)), pod)
+    state.policies.forget_all_but(
+        policies={key(o) for o in policies.policies},
+        pods={key(o) for o in policies.pods},
+        namespaces={key(o) for o in policies.namespaces},
+    )
     state.learned.set()
 
 
@@ -42,8 +54,8 @@ async def settle(network: MachineNetwork, status: NetworkStatus) -> str:
     await status.ready.wait()
     await asyncio.sleep(0.1)
     for _ in range(100):
-        proxy = network.services
-        if proxy is not None and proxy.settled.is_set() and proxy.idle:
+        rules = network.rules
+        if rules is not None and rules.settled.is_set() and rules.idle:
             break
         await asyncio.sleep(0.05)
     return "; ".join(f"{part}: {problem}" for part, problem in status.problems().items()) or "settled"
@@ -60,11 +72,11 @@ async def main(config: Config, node_name: str) -> None:
                     await run(("nft", "flush", "table", *FAMILY_TABLE.split()))
                     said = "flushed"
                 case "check":
-                    await network.services.check()
+                    await network.rules.check()
                     said = "checked"
                 case "table":
                     table = await Nft().read(FAMILY_TABLE)
-                    said = f"{network.services.transactions} {len(table.chains) if table else 0}"
+                    said = f"{network.rules.transactions} {len(table.chains) if table else 0}"
                 case text:
                     feed(state, msgspec.json.decode(text, type=Snapshot))
                     said = await settle(network, status)

@@ -24,14 +24,18 @@ LISTS = {
     "services": [{"metadata": {"name": "web", "namespace": "default"}, "spec": {"clusterIP": "10.43.0.50"}}],
     "endpointslices": [],
     "nodes": [{"metadata": {"name": "m1"}, "spec": {"podCIDR": "10.42.1.0/24"}}],
+    "networkpolicies": [],
+    "namespaces": [{"metadata": {"name": "default"}}],
+    "pods": [{"metadata": {"name": "a", "namespace": "default"}, "status": {"podIP": "10.42.1.2"}}],
 }
 
 
 class ApiServer:
     """Lists what it is told, then keeps the watches open without a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, **lists: list) -> None:
         self.away = False
+        self.lists = LISTS | lists
         self.asked: set[str] = set()
 
     async def request(self, method, path, *, query=(), headers=None, body=None, timeout=None) -> Response:
@@ -39,7 +43,7 @@ class ApiServer:
             raise ConnectionFailed("away")
         kind = path.rsplit("/", 1)[1]
         self.asked.add(kind)
-        return Response(200, msgspec.json.encode({"metadata": {"resourceVersion": "5"}, "items": LISTS[kind]}))
+        return Response(200, msgspec.json.encode({"metadata": {"resourceVersion": "5"}, "items": self.lists[kind]}))
 
     @asynccontextmanager
     async def stream(self, method, path, *, query=(), headers=None, body=None):
@@ -56,9 +60,22 @@ async def test_what_the_api_says_replaces_what_was_on_disk() -> None:
         scope.spawn("follow", follow(Client(server), state, synced))
         async with asyncio.timeout(5):
             await synced.wait()
-    assert server.asked == {"services", "endpointslices", "nodes"}
+    # Without a policy nobody needs to know every pod of the cluster.
+    assert server.asked == {"services", "endpointslices", "nodes", "networkpolicies"}
     assert state.services.keys() == {"default/web"}
     assert (state.slices, state.nodes.keys()) == ({}, {"m1"})
+
+
+async def test_where_there_are_policies_their_pods_are_known_before_rules_are_made() -> None:
+    deny = {"metadata": {"name": "deny", "namespace": "default"}, "spec": {"podSelector": {}}}
+    server, state, synced = ApiServer(networkpolicies=[deny]), ClusterState(), asyncio.Event()
+    async with TaskScope("test") as scope:
+        scope.spawn("follow", follow(Client(server), state, synced))
+        async with asyncio.timeout(5):
+            await state.learned.wait()
+    assert state.policies.policies.keys() == {"default/deny"}
+    assert state.policies.pods["default/a"].address == "10.42.1.2"
+    assert state.policies.namespaces.keys() == {"default"}
 
 
 async def test_while_the_api_is_away_what_was_on_disk_stays() -> None:
