@@ -29,7 +29,7 @@ from nodeagent.cri.runtime import Runtime
 from nodeagent.cri.types import Dns
 from nodeagent.logs.rotate import INTERVAL as ROTATE_SECONDS
 from nodeagent.logs.rotate import Limits, rotate_all
-from nodeagent.network.policies.isolation import Isolation
+from nodeagent.network.gates import Gates
 from nodeagent.network.policies.views import Container as PolicyContainer
 from nodeagent.network.policies.views import ContainerPort as PolicyPort
 from nodeagent.network.policies.views import PodSpec as PolicyPodSpec
@@ -116,7 +116,7 @@ class Agent:
         self._scope: TaskScope | None = None
         self._services: Informer[Service] = Informer(client, SERVICES, view=Service)
         self._ip = config.node_ip or node_address()
-        self._isolation = Isolation()
+        self._gates = Gates()
         capacity = measure_capacity(Path(config.pod_dir), config.max_pods)
         state = Path(config.state_dir)
         self.machine = Machine(
@@ -136,6 +136,7 @@ class Agent:
             services=self._service_variables,
             dns=machine_dns,
             isolate=self._isolate,
+            withdrawn=self._gates.withdrawn,
         )
         self.roster = Roster(self.machine, state)
         thresholds = Thresholds(high=config.image_gc_high_threshold_percent, low=config.image_gc_low_threshold_percent)
@@ -180,7 +181,7 @@ class Agent:
     async def _run_network(self) -> None:
         from nodeagent.network.run import run_network
 
-        await run_network(self._client, self.config, self.config.node_name, self.clock, isolation=self._isolation)
+        await run_network(self._client, self.config, self.config.node_name, self.clock, gates=self._gates)
 
     async def _measure(self) -> NodeFacts:
         """One look at the machine; a runtime that does not answer is a finding, not a failure."""
@@ -213,7 +214,7 @@ class Agent:
             await rotate_all(self._runtime, running, limits, self.clock)
 
     async def _isolate(self, pod: Pod, address: str) -> None:
-        await self._isolation.shut(network_view(pod, address))
+        await self._gates.shut(network_view(pod, address))
 
     def _service_variables(self, pod: Pod) -> Mapping[str, str]:
         return service_variables(self._services.list(), pod)

@@ -11,9 +11,9 @@ from apimachinery.client.informer import Informer
 from apimachinery.objects.meta import Object, key
 from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, NETWORKPOLICIES, NODES, PODS, SERVICES
 from nodeagent.network import cache
+from nodeagent.network.gates import Gates
 from nodeagent.network.layout import NetworkConfig
 from nodeagent.network.machine import MachineNetwork, NetworkStatus
-from nodeagent.network.policies.isolation import Isolation
 from nodeagent.network.policies.state import PolicyState
 from nodeagent.network.policies.views import NamespaceView, PodView, PolicyView
 from nodeagent.network.state import ClusterState
@@ -27,19 +27,19 @@ async def run_network(
     clock: Clock,
     *,
     status: NetworkStatus | None = None,
-    isolation: Isolation | None = None,
+    gates: Gates | None = None,
 ) -> None:
     """Run this machine's network for ever: first from what is on disk, then from the API's word.
 
-    `status` is filled in for others to read: `ready` is what the node's Ready condition waits for. `isolation` lets
-    the pods of this machine wait for the policies that shut them.
+    `status` is filled in for others to read: `ready` is what the node's Ready condition waits for. `gates` lets the
+    pods of this machine wait for their rules.
     """
     path = cache.path_in(Path(config.state_dir))
     state = ClusterState(await asyncio.to_thread(cache.load, path))
     network = MachineNetwork(state, config, node_name, clock, status or NetworkStatus())
     synced = asyncio.Event()
-    if isolation is not None:
-        isolation.serve(state.policies, network.settled)
+    if gates is not None:
+        gates.serve(state, network.settled)
     try:
         async with TaskScope("network-watch") as scope:
             scope.supervise("api", lambda: follow(client, state, synced))
@@ -47,8 +47,8 @@ async def run_network(
             scope.supervise("machine", network.run)
             await asyncio.Event().wait()
     finally:
-        if isolation is not None:
-            isolation.rest()
+        if gates is not None:
+            gates.rest()
 
 
 async def follow(client: Client, state: ClusterState, synced: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from apimachinery.objects.meta import Object, ObjectMeta, key
 from nodeagent.network.policies.state import PolicySnapshot, PolicyState
-from nodeagent.network.views import EndpointSliceView, NodeView, ServiceView
+from nodeagent.network.views import Endpoint, EndpointSliceView, NodeView, ServiceView
 
 V = TypeVar("V", bound=Object)
 ServiceListener = Callable[[str], None]
@@ -68,6 +68,15 @@ class ClusterState:
 
     def slices_of(self, service_key: str) -> Iterable[EndpointSliceView]:
         return self._by_service.get(service_key, {}).values()
+
+    def endpoints_at(self, address: str) -> list[Endpoint]:
+        """What Services say of the pod at this address."""
+        return [
+            endpoint
+            for piece in self.slices.values()
+            for endpoint in piece.endpoints or ()
+            if address in endpoint.addresses[:1]
+        ]
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, without what nobody here reads."""

@@ -133,6 +133,8 @@ class Actions:
         """Raises RuntimeFailure."""
         started = self._machine.clock.monotonic()
         container = pod.container(step.container)
+        if pod.deleting and ips and step.grace > 0:
+            await self._machine.withdrawn(ips[0], step.grace)
         if step.message:
             self._machine.recorder.pod(pod, "Normal", "Killing", step.message, step.container)
         hook = container.lifecycle.pre_stop if container is not None else None

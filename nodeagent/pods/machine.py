@@ -24,7 +24,8 @@ from nodeagent.pods.view import Pod
 class Machine:
     """`services` gives the service variables for a pod; `dns` the machine's own resolver settings.
 
-    `isolate` returns once a pod that just got this address is shut off as the network policies ask.
+    `isolate` returns once a pod that just got this address is shut off as the network policies ask, `withdrawn` once
+    no Service leads to the address of an ending pod, which has so many seconds.
     """
 
     config: AgentConfig
@@ -43,6 +44,7 @@ class Machine:
     services: Callable[[Pod], Mapping[str, str]]
     dns: Callable[[], Dns]
     isolate: Callable[[Pod, str], Awaitable[None]]
+    withdrawn: Callable[[str, float], Awaitable[None]]
 
     def now(self) -> float:
         return self.clock.now().timestamp()

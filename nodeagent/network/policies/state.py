@@ -121,7 +121,7 @@ class PolicyState:
             self.namespace_changed(self.namespaces[name], None)
 
     def _with_known_address(self, pod: PodView) -> PodView:
-        """A pod of this machine is known by its address before the API hears of it; see `isolation`."""
+        """A pod of this machine is known by its address before the API hears of it; see `network.gates`."""
         before = self.pods.get(key(pod))
         if before is None or before.metadata.uid != pod.metadata.uid or pod.status.pod_ip:
             return pod
