@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,9 @@ from apimachinery.objects.errors import StatusError
 from engine.apiserver.request import Response, json_response
 
 Json = dict[str, Any]
+
+_WARNING_SPACE = 4 << 10
+_SHORTEST_WARNING = 256
 
 
 def success(details: Json | None, code: int = 200) -> Json:
@@ -37,5 +41,20 @@ def warning_headers(warnings: list[str]) -> dict[str, str]:
     """One Warning header field holding all warnings, RFC 7234 section 5.5."""
     if not warnings:
         return {}
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for text in warnings)
-    return {"warning": ", ".join(f'299 - "{text}"' for text in quoted)}
+    return {"warning": ", ".join(f'299 - "{_quoted(text)}"' for text in _few(warnings))}
+
+
+def _few(warnings: list[str]) -> Iterator[str]:
+    """Warnings for as long as they fit; upstream cuts them when they grow beyond 4 KiB together."""
+    left = _WARNING_SPACE
+    for text in warnings:
+        yield text[: max(left, _SHORTEST_WARNING)]
+        left -= len(text)
+        if left <= 0:
+            return
+
+
+def _quoted(text: str) -> str:
+    # Whatever a client put into a field name must not end the header.
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

@@ -16,7 +16,9 @@ from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import kind as kinds
 from engine.apiserver.registry.kind import Context, Kind
 from engine.apiserver.request import Query
+from engine.apiserver.schema.jsonbody import parse_json
 from engine.apiserver.schema.yamlbody import parse_yaml
+from engine.apiserver.versions import integer
 
 Json = dict[str, Any]
 Outcome = Literal["gone", "marked", "unchanged"]
@@ -69,7 +71,7 @@ def delete_request(body: bytes, content_type: str, query: Query) -> DeleteReques
         propagation = "Orphan" if orphan else "Background"
     grace = options.grace_period_seconds
     if grace is None and query.get("gracePeriodSeconds"):
-        grace = _number(query.get("gracePeriodSeconds"))
+        grace = integer(query.get("gracePeriodSeconds"))
     return DeleteRequest(
         grace_period_seconds=grace,
         propagation=propagation,
@@ -165,16 +167,9 @@ def _decoded(body: bytes, content_type: str) -> _Options:
             document, _ = parse_yaml(body)
             options = msgspec.convert(document, _Options)
         else:
-            options = msgspec.json.decode(body, type=_Options)
+            options = msgspec.convert(parse_json(body), _Options)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadRequest(f"unable to decode the body as DeleteOptions: {error}") from error
     if options.kind not in ("", "DeleteOptions"):
         raise BadRequest(f"converting ({options.kind}) to (v1.DeleteOptions): unknown conversion")
     return options
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error

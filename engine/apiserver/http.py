@@ -13,18 +13,19 @@ from collections.abc import Iterator, Sequence
 import structlog
 from aiohttp import web
 
-from apimachinery.objects.errors import RequestEntityTooLarge, StatusError
+from apimachinery.objects.errors import MethodNotAllowed, StatusError
 from engine.apiserver.answers import error_response
 from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
+from engine.apiserver.connections import Server, allow_descriptors
+from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
 from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User, WatchAnswer
 
 log = structlog.get_logger(__name__)
 
-BODY_LIMIT = 3 << 20
 # Below this a client has the answer sooner without compression; upstream's threshold too.
 _COMPRESS_FROM = 128 << 10
 # What a slow watcher may leave unread before its watch ends.
@@ -58,7 +59,7 @@ class HttpServer:
 
     async def start(self, host: str, port: int) -> None:
         """Raises OSError when the address cannot be listened on."""
-        server = web.Server(self._serve, access_log=None, keepalive_timeout=120.0)
+        server = Server(self._serve, allow_descriptors())
         self._runner = web.ServerRunner(server, shutdown_timeout=2.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=self._tls, backlog=512, reuse_address=True)
@@ -75,10 +76,12 @@ class HttpServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             user = self._identify(request)
+            asked = await self._request(request, user)
             with self.in_flight.place(request.method, user):
-                answer = await self._pipe.handle(await self._request(request, user))
-                if isinstance(answer, Response):
-                    return await _respond(request, answer)
+                answer = await self._pipe.handle(asked)
+            # A client that takes its time to read holds no place.
+            if isinstance(answer, Response):
+                return await _respond(request, answer)
             if isinstance(answer, Upgrade):
                 return await self._nodes.serve(request, answer)
             return await self._watch(request, answer)
@@ -91,9 +94,13 @@ class HttpServer:
         return self._authenticator.identify(peer, request.headers.get("authorization", ""))
 
     async def _request(self, request: web.BaseRequest, user: User) -> Request:
+        if request.method == "CONNECT":
+            # What follows would be no body but whatever the two ends agree on: nothing to wait for.
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        check_headers(request)
         other = impersonated(user, request.headers.items(), self._authorizer)
-        path, _, query = request.raw_path.partition("?")
-        body = await _body(request) if request.body_exists else b""
+        path, _, query = path_of(request.raw_path).partition("?")
+        body = await body_of(request)
         asked = Request(request.method, path, Query.parse(query), request.headers, body, other or user)
         if other is not None:
             asked.impersonator = user
@@ -184,30 +191,12 @@ async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> 
     return True
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    too_large = RequestEntityTooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
-    if (request.content_length or 0) > BODY_LIMIT:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    while chunk := await request.content.readany():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise too_large
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    if request.headers.get("content-encoding", "").lower() == "gzip":
-        unpacker = zlib.decompressobj(wbits=31)
-        body = unpacker.decompress(body, BODY_LIMIT + 1)
-        if len(body) > BODY_LIMIT:
-            raise too_large
-    return body
-
-
 async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
     headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
     pieces = answer.pieces or (answer.body,)
     size = sum(map(len, pieces))
+    if request.method == "HEAD":
+        return web.Response(status=answer.status, headers={**headers, "content-length": str(size)})
     if size >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
         pieces = await asyncio.to_thread(_gzip, pieces)

@@ -40,6 +40,7 @@ from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
 from engine.apiserver.usage.server import UsageServer
+from engine.apiserver.versions import revision_of
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Creator, Writing
 from engine.store.errors import ClaimTaken, StoreUnavailable
@@ -112,6 +113,8 @@ class Pipe:
 
     async def _handle(self, request: Request) -> Answer:
         route = parse(request.method, request.path, request.query)
+        if not request.path.startswith("/"):
+            raise not_served()
         if route is None:
             self._authorize(of_path(request.user, request.method, request.path))
             return await self._documents.answer(request)
@@ -132,7 +135,7 @@ class Pipe:
 
     async def _fresh(self, version: str) -> None:
         """Wait until we know what any engine acknowledged, unless the client is content with what is at hand."""
-        if not version or (version.isdigit() and int(version) > self._store.revision):
+        if not version or revision_of(version) > self._store.revision:
             await self._store.barrier()
 
     def _authorize(self, asked: Attributes) -> None:

@@ -6,6 +6,7 @@ Source: apimachinery/pkg/apis/meta/internalversion/validation and apiserver/pkg/
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from engine.apiserver.request import Query
 from engine.store.errors import Compacted, FutureRevision, StoreError
 
 _MATCHES = ("Exact", "NotOlderThan")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+# Python refuses to read very long numbers; no number of 64 bits is longer than this.
+_DIGITS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ def revision_of(text: str) -> int:
         return 0
     if not (text.isascii() and text.isdigit()):
         raise _invalid([invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')])
+    if len(text) > _DIGITS or int(text) >= 1 << 64:
+        raise _invalid([invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": value out of range')])
+    return int(text)
+
+
+def integer(text: str) -> int:
+    """A number from a query, as Go reads it. Raises BadRequest."""
+    if not _INTEGER.fullmatch(text):
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if len(text) > _DIGITS or not -(1 << 63) <= int(text) < 1 << 63:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
     return int(text)
 
 
@@ -118,10 +133,7 @@ class _Continued(Expired):
 def _limit(text: str) -> int:
     if not text:
         return 0
-    try:
-        limit = int(text)
-    except ValueError as error:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+    limit = integer(text)
     if limit < 0:
         raise BadRequest(f"limit: Invalid value: {limit}: must be greater than or equal to 0")
     return limit

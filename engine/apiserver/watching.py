@@ -17,7 +17,7 @@ from engine.apiserver.notes import Notes, notes_of, value_of
 from engine.apiserver.registry.kind import Kind
 from engine.apiserver.request import Frame, Query, Sink
 from engine.apiserver.selection import Selection
-from engine.apiserver.versions import expired, revision_of, too_large
+from engine.apiserver.versions import expired, integer, revision_of, too_large
 from engine.store.errors import Compacted, FutureRevision
 from engine.store.protocol import Change, Record, Store
 
@@ -40,7 +40,7 @@ class WatchOptions:
 
 
 def watch_options(query: Query) -> WatchOptions:
-    """Raises Invalid."""
+    """Raises Invalid, BadRequest."""
     version = query.get("resourceVersion")
     bookmarks = query.flag("allowWatchBookmarks")
     timeout = query.get("timeoutSeconds")
@@ -67,7 +67,7 @@ def watch_options(query: Query) -> WatchOptions:
         initial=wants_initial,
         initial_end=bool(asked) and wants_initial and bookmarks,
         bookmarks=bookmarks,
-        timeout=float(timeout) if timeout.isdigit() else 0.0,
+        timeout=float(max(integer(timeout), 0)) if timeout else 0.0,
     )
 
 

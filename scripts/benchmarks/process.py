@@ -1,6 +1,7 @@
 """A real engine as a process of its own, and what the kernel says it used."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -26,6 +27,10 @@ class EngineProcess:
     seconds_to_ready: float
     access: kubeconfig.ClusterAccess
 
+    @property
+    def alive(self) -> bool:
+        return Path(f"/proc/{self.pid}/cmdline").exists() and bool(Path(f"/proc/{self.pid}/cmdline").read_bytes())
+
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.pid)
 
@@ -46,23 +51,29 @@ def memory_mb(pid: int) -> float:
 
 
 @asynccontextmanager
-async def engine(*options: str) -> AsyncIterator[EngineProcess]:
-    """Start `pilothouse engine run` on a free port and a new data dir; stop it on leave."""
-    with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as folder:
-        data_dir = Path(folder)
+async def engine(*options: str, data_dir: Path | None = None, log: Path | None = None) -> AsyncIterator[EngineProcess]:
+    """Start `pilothouse engine run` on a free port and a new data dir, unless one is given; stop it on leave."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as folder,
+        (log or Path(os.devnull)).open("ab") as words,
+    ):
+        kept = data_dir or Path(folder)
         started = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pilothouse", "engine", "run", "--data-dir", folder, "--listen", "127.0.0.1:0", *options,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            sys.executable, "-m", "pilothouse", "--data-dir", str(kept), "engine", "run", "--listen", "127.0.0.1:0", *options,
+            stdout=asyncio.subprocess.DEVNULL, stderr=words,
         )  # fmt: skip
         try:
-            access = await _ready(data_dir, process)
+            access = await _ready(kept, process)
             seconds = time.perf_counter() - started
-            port = msgspec.json.decode((data_dir / "engine.json").read_bytes())["port"]
-            yield EngineProcess(data_dir, process.pid, port, seconds, access)
+            port = msgspec.json.decode((kept / "engine.json").read_bytes())["port"]
+            yield EngineProcess(kept, process.pid, port, seconds, access)
         finally:
-            process.terminate()
-            await process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            code = await process.wait()
+        if code:
+            raise RuntimeError(f"the engine ended with {code}")
 
 
 async def _ready(data_dir: Path, process: asyncio.subprocess.Process) -> kubeconfig.ClusterAccess:

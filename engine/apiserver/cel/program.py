@@ -6,9 +6,12 @@ Source of the limits: k8s.io/apiserver/pkg/apis/cel/config.go; ours are of time 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 import time
 from collections.abc import Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 from engine.apiserver.cel.functions import FUNCTIONS
@@ -44,8 +47,15 @@ class Budget:
 
 @lru_cache(1)
 def _library() -> Any:
-    # A second of loading: only who has rules pays for it.
-    return importlib.import_module("cel")
+    """The compiled part of the library, without the shell that its package loads: a second and 30 MB less."""
+    found = importlib.util.find_spec("cel")
+    if found is None or found.submodule_search_locations is None:
+        raise ImportError("the library common-expression-language is not installed")
+    if "cel" not in sys.modules:
+        package = ModuleType("cel")
+        package.__path__ = list(found.submodule_search_locations)
+        sys.modules["cel"] = package
+    return importlib.import_module("cel.cel")
 
 
 @lru_cache(1)

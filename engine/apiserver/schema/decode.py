@@ -13,6 +13,7 @@ import msgspec
 from apimachinery.objects.errors import BadRequest, Invalid, UnsupportedMediaType
 from apimachinery.objects.field import invalid
 from engine.apiserver.schema.definitions import name_of
+from engine.apiserver.schema.jsonbody import parse_json
 from engine.apiserver.schema.problems import Strict, Where, WrongType
 from engine.apiserver.schema.types import count_keys, named_type
 from engine.apiserver.schema.yamlbody import parse_yaml
@@ -129,7 +130,7 @@ def _parse(body: bytes, expected: TypeMeta, content_type: str, *, look_for_dupli
     try:
         match media_type:
             case "application/json" | "" | "text/plain":
-                document = msgspec.json.decode(body)
+                document = parse_json(body)
                 if look_for_duplicates:
                     duplicates = duplicate_fields(body, document)
             case "application/yaml" | "application/x-yaml" | "text/yaml":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
 from apimachinery.objects import patch_json, patch_merge, patch_strategic
 from apimachinery.objects.errors import BadRequest, Invalid, UnsupportedMediaType
 from apimachinery.objects.patch import PatchError, PatchMalformed
 from engine.apiserver.schema.decode import TypeMeta
+from engine.apiserver.schema.jsonbody import parse_json
 from engine.apiserver.schema.mergekeys import merge_schema
 
 Json = dict[str, Any]
@@ -43,8 +42,8 @@ def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> J
     Server-side apply is not done here. Raises BadRequest and Invalid.
     """
     try:
-        patch = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        patch = parse_json(body)
+    except ValueError as error:
         raise BadRequest(f"error decoding patch: {error}") from error
     try:
         match kind:

@@ -18,6 +18,7 @@ import msgspec
 
 from apimachinery.objects.errors import BadRequest
 from apimachinery.objects.meta import format_micro_time, format_time
+from engine.apiserver.schema.jsonbody import MAX_DEPTH, parse_json
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
@@ -56,8 +57,8 @@ def to_json(body: bytes) -> bytes:
         if not body.startswith(_MAGIC):
             raise _Malformed("the body does not start as Kubernetes protobuf does")
         api_version, kind, raw = _envelope(body[len(_MAGIC) :])
-        obj = _message(_message_name(api_version, kind), raw)
-    except (_Malformed, IndexError, struct.error, UnicodeDecodeError, ValueError) as error:
+        obj = _message(_message_name(api_version, kind), raw, MAX_DEPTH)
+    except (_Malformed, IndexError, struct.error, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise BadRequest(f"the object provided is unrecognized (protobuf): {error}") from error
     return msgspec.json.encode({"apiVersion": api_version, "kind": kind, **obj})
 
@@ -96,7 +97,10 @@ def _fields(name: str) -> Fields:
     return msgspec.json.decode(raw, type=Fields)
 
 
-def _message(name: str, data: bytes) -> Any:
+def _message(name: str, data: bytes, levels: int) -> Any:
+    """`levels`: how much deeper it may nest."""
+    if not levels:
+        raise _Malformed("exceeded max depth")
     special = _SPECIAL.get(name)
     if special is not None:
         return special(data)
@@ -105,32 +109,32 @@ def _message(name: str, data: bytes) -> Any:
     for number, value in _pairs(data):
         field = fields.get(str(number))
         if field is not None:
-            _put(obj, field, value)
+            _put(obj, field, value, levels - 1)
         elif value not in {0, b""}:
             # An empty field says nothing, and upstream writes those that it has come to have as well.
             raise _Malformed(f"field {number} of {name} is not known; send JSON")
     return obj
 
 
-def _put(obj: dict[str, Any], field: list[str], value: int | bytes) -> None:
+def _put(obj: dict[str, Any], field: list[str], value: int | bytes, levels: int) -> None:
     name, kind = field[0], field[1]
     match field[2] if len(field) > 2 else "":
         case "list":
-            obj.setdefault(name, []).append(_value(kind, value))
+            obj.setdefault(name, []).append(_value(kind, value, levels))
         case "map":
             entry = dict(_pairs(value)) if isinstance(value, bytes) else {}
             key = entry.get(1, b"")
-            obj.setdefault(name, {})[_text(key)] = _value(kind, entry.get(2, b""))
+            obj.setdefault(name, {})[_text(key)] = _value(kind, entry.get(2, b""), levels)
         case "inline":
-            obj.update(_value(kind, value))
+            obj.update(_value(kind, value, levels))
         case _:
-            plain = _value(kind, value)
+            plain = _value(kind, value, levels)
             # Upstream writes fields that are no pointers even when they are empty; in JSON they are left out.
             if plain or plain == {} or (name in _ZERO_IS_MEANT and plain not in {None, ""}):
                 obj[name] = plain
 
 
-def _value(kind: str, value: int | bytes) -> Any:
+def _value(kind: str, value: int | bytes, levels: int = 1) -> Any:
     match kind:
         case "string":
             return _text(value)
@@ -144,7 +148,7 @@ def _value(kind: str, value: int | bytes) -> Any:
         case "double":
             return struct.unpack("<d", _bytes(value))[0]
         case _:
-            return _message(kind, _bytes(value))
+            return _message(kind, _bytes(value), levels)
 
 
 def _text(value: int | bytes) -> str:
@@ -222,7 +226,7 @@ def _int_or_string(data: bytes) -> int | str:
 
 
 def _embedded(data: bytes) -> Any:
-    return msgspec.json.decode(_bytes(dict(_pairs(data)).get(1, b"null")))
+    return parse_json(_bytes(dict(_pairs(data)).get(1, b"null")))
 
 
 def _items(data: bytes) -> list[str]:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from apimachinery.objects import quantity
+from apimachinery.objects.meta import format_micro_time, format_time
 from engine.apiserver.schema.definitions import Definition, Property, definition
 from engine.apiserver.schema.problems import Strict, Where, WrongType
 
@@ -25,8 +26,8 @@ DIFFERS = -1
 Count = Callable[[Any], int]
 
 _INT_LIMITS = {"int32": 2**31, "int64": 2**63}
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
-_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z").fullmatch
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z").fullmatch
+_MICRO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z").fullmatch
 _GO_LAYOUT = "2006-01-02T15:04:05Z07:00"
 _GO_MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 
@@ -164,25 +165,31 @@ class Time:
 
     def __init__(self, *, micro: bool) -> None:
         self._layout = _GO_MICRO_LAYOUT if micro else _GO_LAYOUT
-        self._format = "%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ"
+        self._format = format_micro_time if micro else format_time
         stored = _MICRO_TIME if micro else _TIME
-        self.count: Count = lambda value: 0 if type(value) is str and stored(value) else DIFFERS
+        self.count: Count = lambda value: 0 if type(value) is str and stored(value) and _moment(value) else DIFFERS
 
     def decode(self, value: Any, where: Where, strict: Strict) -> Any:
         """See Type."""
         _ = strict
         if type(value) is not str:
             raise where.cannot_hold(value, self.go_type)
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None or "T" not in value:
+        moment = _moment(value) if value.isascii() else None
+        if moment is None or "T" not in value:
             raise WrongType(f'parsing time "{value}" as "{self._layout}": cannot parse "{value}" as "2006"')
-        return moment.astimezone(UTC).strftime(self._format)
+        return self._format(moment)
 
     def zero(self) -> Any:
         """See Type."""
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """In UTC; None for what is no moment, or none that can be counted."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
