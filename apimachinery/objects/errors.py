@@ -20,6 +20,9 @@ from apimachinery.objects.field import FieldError
 
 JSON = dict[str, Any]
 
+_DETAILS = ("name", "group", "kind", "uid", "causes", "retryAfterSeconds")
+"""The fields of StatusDetails in upstream's order."""
+
 
 class StatusError(Exception):
     """An answer of the API that is not a success.
@@ -50,7 +53,7 @@ class StatusError(Exception):
             "reason": self.reason,
         }
         if self.details:
-            status["details"] = self.details
+            status["details"] = {key: self.details[key] for key in _DETAILS if key in self.details} | self.details
         return {**status, "code": self.code}
 
     @property
@@ -136,6 +139,14 @@ class AlreadyExists(_AboutOneObject):
     code = 409
     reason = "AlreadyExists"
     template = '{resource} "{name}" already exists'
+
+    @classmethod
+    def generated(cls, resource: str, name: str, *, group: str = "") -> Self:
+        """The answer when an object with a generateName cannot be had under this name."""
+        error = cls.of(resource, name, group=group)
+        error.message += ", the server was not able to generate a unique name for the object"
+        error.details = {**(error.details or {}), "retryAfterSeconds": 1}
+        return error
 
 
 class Conflict(_AboutOneObject):

@@ -157,6 +157,7 @@ class Writing:
             self._may_create(call)
         if obj.get("metadata", {}).get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
+        named = bool(obj.get("metadata", {}).get("name"))
         strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)
         metadata: Json = obj["metadata"]
         admission.check_namespace(kind, namespace, metadata.get("name", ""), context)
@@ -171,7 +172,7 @@ class Writing:
             if not self._dynamic.idle:
                 await self._dynamic.validate(self._write(call, metadata.get("name", ""), obj, None))
             await self._quotas.charge(kind, obj, None, context)
-            record = await self._insert_named(call, obj)
+            record = await self._insert_named(call, obj, named=named)
         except BaseException:
             context.rolled_back()
             raise
@@ -181,18 +182,23 @@ class Writing:
             context.committed()
         return record
 
-    async def _insert_named(self, call: Call, obj: Json) -> Record:
-        """Insert; under another generated name when the first is taken. Raises AlreadyExists."""
+    async def _insert_named(self, call: Call, obj: Json, *, named: bool) -> Record:
+        """Insert; under another generated name when the first is taken, unless the client `named` the object itself.
+
+        Raises AlreadyExists.
+        """
         metadata: Json = obj["metadata"]
-        attempts = _NAME_ATTEMPTS if metadata.get("generateName") else 1
+        base = metadata.get("generateName", "")
+        attempts = _NAME_ATTEMPTS if base and not named else 1
         while True:
             try:
                 return await self._insert(call, obj)
             except KeyExists:
                 attempts -= 1
                 if not attempts:
-                    raise AlreadyExists.of(call.kind.plural, metadata["name"], group=call.kind.group) from None
-                metadata["name"] = generate_name(metadata["generateName"])
+                    refused = AlreadyExists.generated if base else AlreadyExists.of
+                    raise refused(call.kind.plural, metadata["name"], group=call.kind.group) from None
+                metadata["name"] = generate_name(base)
 
     async def _insert(self, call: Call, obj: Json) -> Record:
         key = call.kind.key(call.route.namespace, obj["metadata"]["name"])

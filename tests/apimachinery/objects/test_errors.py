@@ -67,3 +67,19 @@ def test_conflict_says_what_to_do():
         'Operation cannot be fulfilled on pods "web": the object has been modified; '
         "please apply your changes to the latest version and try again"
     )
+
+
+def test_the_fields_of_a_status_come_in_upstreams_order() -> None:
+    """Some clients compare the text of an answer."""
+    error = errors.AlreadyExists.generated("deployments", "web", group="apps")
+    assert list(error.to_status()) == [
+        "kind",
+        "apiVersion",
+        "metadata",
+        "status",
+        "message",
+        "reason",
+        "details",
+        "code",
+    ]
+    assert list(error.to_status()["details"]) == ["name", "group", "kind", "retryAfterSeconds"]

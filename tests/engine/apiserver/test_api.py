@@ -81,6 +81,14 @@ async def test_generated_names_differ(engine: RunningEngine) -> None:
     assert all(name.startswith("a-") and len(name) == 7 for name in names)
 
 
+async def test_a_name_of_the_clients_own_is_kept_beside_a_generate_name(engine: RunningEngine) -> None:
+    both = config_map("a-given") | {"metadata": {"name": "a-given", "generateName": "a-"}}
+    await engine.client.create(CONFIGMAPS, both, "default")
+    text = 'configmaps "a-given" already exists, the server was not able to generate a unique name for the object'
+    with pytest.raises(AlreadyExists, match=text):
+        await engine.client.create(CONFIGMAPS, both, "default")
+
+
 async def test_create_in_a_missing_namespace_names_it(engine: RunningEngine) -> None:
     with pytest.raises(NotFound, match='namespaces "nope" not found'):
         await engine.client.create(CONFIGMAPS, config_map("a"), "nope")
