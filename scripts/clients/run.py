@@ -1,7 +1,10 @@
 """Run one client's suite against an engine and a lab machine of its own; all of it is gone afterwards."""
 
 import argparse
+import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,14 +12,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from lab.images.busybox import busybox
 from lab.images.debian import host_architecture
-from lab.images.nginx import LATEST, nginx
-from lab.images.oci import Image, archive
+from lab.images.oci import archive
+from scripts.clients import explained
+from scripts.clients.cluster import KUBECTL, REPOSITORY, Cluster
 from scripts.clients.suites import STAND_INS, SUITES, Suite
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-TEST_TIMEOUT = 60
+TEST_SECONDS = 120
+SUITE_SECONDS = 30 * 60
 
 
 def main() -> int:
@@ -26,18 +29,18 @@ def main() -> int:
     arguments, words = parser.parse_known_args()
     # Ended from outside we still take the machine down: as an exit, not as a death.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    suite: Suite = SUITES[arguments.suite]
     with tempfile.TemporaryDirectory(prefix="pilothouse-clients-") as folder:
         work = Path(folder)
-        python = install(SUITES[arguments.suite], arguments.source.resolve(), work)
-        data_dir = work / "data"
+        python = install(suite, arguments.source.resolve(), work)
+        cluster = Cluster(work / "data", f"clients-{arguments.suite}")
         try:
-            pilothouse(data_dir, "engine", "start", "--listen", "127.0.0.1:0")
-            pilothouse(data_dir, "lab", "up", "--machines", "1", "--name", "clients")
-            load_stand_ins(data_dir, work)
-            return run_suite(python, SUITES[arguments.suite], work, data_dir, words)
+            cluster.up()
+            load_stand_ins(cluster, work)
+            cluster.add_system_pods()
+            return run_suite(python, suite, work / "run", cluster.add_admin(), words)
         finally:
-            pilothouse(data_dir, "lab", "down", "--name", "clients")
-            pilothouse(data_dir, "engine", "stop")
+            cluster.down()
 
 
 def install(suite: Suite, source: Path, work: Path) -> Path:
@@ -52,42 +55,45 @@ def install(suite: Suite, source: Path, work: Path) -> Path:
     site_packages = next((work / "venv/lib").glob("python*/site-packages"))
     (work / "run").mkdir()
     suite.lay_out(source, site_packages, work / "run")
+    shutil.copy(explained.__file__, work / "run")
+    (work / "run/explained.json").write_text(json.dumps(suite.cannot_pass))
     return python
 
 
-def load_stand_ins(data_dir: Path, work: Path) -> None:
+def load_stand_ins(cluster: Cluster, work: Path) -> None:
     architecture = host_architecture()
-    for name, references in STAND_INS.items():
+    for build, references in STAND_INS.items():
+        image = build(architecture)
         for reference in references:
             file = work / "image.tar"
-            file.write_bytes(archive(stand_in(name, reference, architecture)))
-            pilothouse(data_dir, "lab", "load-image", str(file), "--name", "clients")
+            file.write_bytes(archive(replace(image, name=reference)))
+            cluster.load_image(file)
 
 
-def stand_in(name: str, reference: str, architecture: str) -> Image:
-    if name == "nginx":
-        return replace(nginx("latest", LATEST, architecture), name=reference)
-    image = busybox(architecture)
-    if name == "pause":
-        return replace(image, name=reference, config={**image.config, "Cmd": ["sleep", "infinity"]})
-    return replace(image, name=reference)
-
-
-def run_suite(python: Path, suite: Suite, work: Path, data_dir: Path, words: list[str]) -> int:
+def run_suite(python: Path, suite: Suite, folder: Path, kubeconfig: Path, words: list[str]) -> int:
     environment = {
         **os.environ,
-        "KUBECONFIG": str(data_dir / "kubeconfig"),
-        "KUBECTL": str(REPOSITORY / ".venv/clients/kubectl"),
-        "PATH": f"{REPOSITORY}/.venv/clients:{python.parent}:{os.environ['PATH']}",
+        "KUBECONFIG": str(kubeconfig),
+        "KUBECTL": str(KUBECTL),
+        "PATH": f"{KUBECTL.parent}:{python.parent}:{os.environ['PATH']}",
     }
-    argv = [str(python), "-m", "pytest", f"--timeout={TEST_TIMEOUT}", *suite.tests, *words]
-    return subprocess.run(argv, cwd=work / "run", env=environment, check=False).returncode
+    argv = [str(python), "-m", "pytest", "-p", "explained", "-rxX", f"--timeout={TEST_SECONDS}", *suite.tests, *words]
+    with subprocess.Popen(argv, cwd=folder, env=environment, start_new_session=True) as suite_process:
+        try:
+            return suite_process.wait(SUITE_SECONDS)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(f"the suite did not end within {SUITE_SECONDS} s\n")
+            return 1
+        finally:
+            # also what its tests have started and left
+            _end_group(suite_process.pid)
 
 
-def pilothouse(data_dir: Path, *words: str) -> None:
-    argv = [sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), *words]
-    subprocess.run(argv, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+def _end_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 if __name__ == "__main__":
+    os.chdir(REPOSITORY)
     sys.exit(main())
