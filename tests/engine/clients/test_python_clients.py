@@ -1,4 +1,4 @@
-"""The official Python clients on kinds that they learn of by discovery, in a thread and in an event loop of their own."""
+"""Python clients of several makers: kinds that they learn of by discovery, pages, watches, apply, errors."""
 
 import asyncio
 import json
@@ -12,6 +12,11 @@ from kubernetes.aio.client import ApiException, CoreV1Api
 from kubernetes.aio.watch import Watch
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ConflictError, NotFoundError, UnprocessibleEntityError
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.generic_resource import get_generic_resource, load_in_cluster_generic_resources
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ConfigMap
+from lightkube.types import PatchType
 
 from tests.engine.conftest import RunningEngine
 
@@ -93,3 +98,35 @@ async def test_the_asyncio_client_lists_by_pages_and_watches_on_from_there(engin
         with pytest.raises(ApiException) as refused:
             await api.read_namespaced_config_map("b", "default")
         assert (refused.value.status, json.loads(refused.value.body)["reason"]) == (404, "NotFound")
+
+
+async def test_lightkube_applies_pages_watches_and_loads_custom_kinds(engine: RunningEngine) -> None:
+    await engine.kubectl("apply", "-f", str(DEFINITION))
+
+    def story() -> None:
+        with Client(config=KubeConfig.from_file(str(engine.kubeconfig)), field_manager="lightkube") as client:
+            for name in ("a", "b", "c"):
+                applied = client.apply(ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data={"n": "1"}))
+                assert [entry.manager for entry in applied.metadata.managedFields] == ["lightkube"]
+            assert [item.metadata.name for item in client.list(ConfigMap, chunk_size=1)] == ["a", "b", "c"]
+            events = client.watch(ConfigMap, resource_version=applied.metadata.resourceVersion, server_timeout=10)
+            client.patch(ConfigMap, "a", {"data": {"n": "2"}}, patch_type=PatchType.MERGE)
+            kind, changed = next(events)
+            assert (kind, changed.metadata.name, changed.data) == ("MODIFIED", "a", {"n": "2"})
+            events.close()
+
+            load_in_cluster_generic_resources(client)
+            servers = get_generic_resource(GROUP, "GameServer")
+            made = client.create(servers(metadata=ObjectMeta(name="arena"), spec={"image": "nginx:1.27"}))
+            assert made.spec == {"image": "nginx:1.27", "port": 80, "replicas": 1}
+            scale = client.get(servers.Scale, "arena")
+            scale.spec.replicas = 4
+            client.replace(scale, "arena")
+            assert client.get(servers, "arena").spec["replicas"] == 4
+
+            client.deletecollection(ConfigMap)
+            with pytest.raises(ApiError) as refused:
+                client.get(ConfigMap, "a")
+            assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
+
+    await asyncio.to_thread(story)
