@@ -100,6 +100,26 @@ def test_the_chart_that_helm_creates_lives_its_whole_life(helm: Helm) -> None:
     assert helm.names("deployments") == set()
 
 
+def test_every_kind_of_the_created_chart_counts_as_ready_and_an_uninstalled_release_can_come_back(helm: Helm) -> None:
+    helm("create", "shop")
+    fresh = f"{helm.namespace}-fresh"
+    options = ("--namespace", fresh, "--wait", "--timeout", "60s")
+    kinds = "image.tag=1.27,autoscaling.enabled=true,autoscaling.minReplicas=2,ingress.enabled=true"
+    try:
+        helm("install", "shop", "shop", "--create-namespace", "--set", kinds, *options)
+        listed = json.loads(helm("list", "--all-namespaces", "--output", "json"))
+        assert (listed[0]["name"], listed[0]["namespace"]) == ("shop", fresh)
+        made = helm.cluster.kubectl("get", "hpa,ingress", "--namespace", fresh, "--output", "name").split()
+        assert made == ["horizontalpodautoscaler.autoscaling/shop", "ingress.networking.k8s.io/shop"]
+
+        helm("uninstall", "shop", "--keep-history", *options)
+        assert json.loads(helm("status", "shop", "-n", fresh, "--output", "json"))["info"]["status"] == "uninstalled"
+        helm("rollback", "shop", "1", *options)
+        assert helm.cluster.get("deployment", "shop", "--namespace", fresh)["status"]["readyReplicas"] >= 1
+    finally:
+        helm.cluster.kubectl("delete", "namespace", fresh, "--ignore-not-found", timeout=90)
+
+
 def test_what_a_release_holds_can_be_asked_for(helm: Helm) -> None:
     helm("upgrade", "--install", "port", HARBOUR, "--set", "colour=red", "--no-hooks", "--wait", "--timeout", "60s")
     assert json.loads(helm("get", "values", "port", "--output", "json")) == {"colour": "red"}
