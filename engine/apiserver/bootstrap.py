@@ -12,6 +12,7 @@ from apimachinery.client.client import Client
 from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 from engine.apiserver.authz.reconcile import ensure_defaults
+from engine.apiserver.storageclasses import ensure_first_class
 
 # Value and description of upstream's two classes for the pods that a cluster cannot do without.
 _PRIORITY_CLASSES = {
@@ -52,6 +53,7 @@ async def _ensure_all(client: Client, service_cidr: str, address: tuple[str, int
         await _ensure(client, NAMESPACES, {"metadata": {"name": name}})
     for name, (value, description) in _PRIORITY_CLASSES.items():
         await _ensure(client, PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": description})
+    await ensure_first_class(client)
     await ensure_defaults(client)
     await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
     await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")

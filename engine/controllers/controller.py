@@ -40,6 +40,14 @@ class Reader(Protocol):
         """The object as the API has it now; None when there is none."""
         ...
 
+    async def live_view(self, source: Source[T], namespace: str, name: str) -> T | None:
+        """As `live_get`, in the source's view."""
+        ...
+
+    async def live_views(self, source: Source[T], namespace: str) -> Sequence[T]:
+        """The objects of the kind that the namespace holds now, in the source's view."""
+        ...
+
     async def live_list(self, resource: Resource, namespace: str) -> Sequence[Object]:
         """The objects of the kind that the namespace holds now, names and finalizers only."""
         ...

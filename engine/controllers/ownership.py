@@ -26,6 +26,11 @@ def owner_reference(resource: Resource, owner: Object) -> Json:
     }
 
 
+def is_controlled_by(obj: Object, uid: str) -> bool:
+    manager = controller_of(obj.metadata)
+    return manager is not None and manager.uid == uid
+
+
 def claim(
     owner_resource: Resource, owner: Object, selector: Selector, resource: Resource, candidates: Iterable[T]
 ) -> tuple[list[T], list[Action]]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.objects import resources
-from apimachinery.objects.meta import Object, controller_of
+from apimachinery.objects.meta import Object, controller_of, object_key
 from apimachinery.objects.taints import Taint, Toleration
 from engine.controllers.controller import Source
 
@@ -59,8 +59,25 @@ class Affinity(msgspec.Struct, frozen=True, rename="camel"):
     node_affinity: NodeAffinity | None = None
 
 
+class ClaimVolume(msgspec.Struct, frozen=True, rename="camel"):
+    claim_name: str = ""
+
+
+class EphemeralVolume(msgspec.Struct, frozen=True, rename="camel"):
+    volume_claim_template: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class PodVolume(msgspec.Struct, frozen=True, rename="camel"):
+    """A volume of a pod, as far as it is a claim."""
+
+    name: str = ""
+    persistent_volume_claim: ClaimVolume | None = None
+    ephemeral: EphemeralVolume | None = None
+
+
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     node_name: str = ""
+    volumes: tuple[PodVolume, ...] = ()
     affinity: Affinity | None = None
     hostname: str = ""
     subdomain: str = ""
@@ -128,7 +145,24 @@ def _by_end(pod: Pod) -> list[str]:
     return [ENDED] if pod.status.phase in ("Succeeded", "Failed") else []
 
 
-POD_SOURCE = Source(resources.PODS, Pod, {"controller": by_controller, "node": _by_node, "ended": _by_end})
+def claims_of(pod: Pod) -> list[str]:
+    """The names of the claims that a pod uses, those of its ephemeral volumes included."""
+    return [
+        volume.persistent_volume_claim.claim_name
+        if volume.persistent_volume_claim is not None
+        else f"{pod.metadata.name}-{volume.name}"
+        for volume in pod.spec.volumes
+        if volume.persistent_volume_claim is not None or volume.ephemeral is not None
+    ]
+
+
+def _by_claim(pod: Pod) -> list[str]:
+    return [object_key(pod.metadata.namespace, name) for name in claims_of(pod)]
+
+
+POD_SOURCE = Source(
+    resources.PODS, Pod, {"controller": by_controller, "node": _by_node, "ended": _by_end, "claim": _by_claim}
+)
 
 
 class NodeSpec(msgspec.Struct, frozen=True, rename="camel"):

@@ -55,6 +55,15 @@ class Caches:
         except NotFound:
             return None
 
+    async def live_view(self, source: Source[T], namespace: str, name: str) -> T | None:
+        try:
+            return await self._client.get(source.resource, name, namespace or None, view=source.view)
+        except NotFound:
+            return None
+
+    async def live_views(self, source: Source[T], namespace: str) -> Sequence[T]:
+        return (await self._client.list(source.resource, namespace or None, view=source.view)).items
+
     async def live_list(self, resource: Resource, namespace: str) -> Sequence[Object]:
         return (await self._client.list(resource, namespace, view=Object)).items
 

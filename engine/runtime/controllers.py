@@ -33,6 +33,13 @@ from engine.controllers.replicationcontroller import ReplicationControllerContro
 from engine.controllers.resourcequota.controller import ResourceQuotaController
 from engine.controllers.serviceaccount import ServiceAccountController
 from engine.controllers.statefulset.controller import StatefulSetController
+from engine.controllers.storage.claimbinding import ClaimBinder
+from engine.controllers.storage.ephemeral import EphemeralVolumes
+from engine.controllers.storage.expansion import Expansion
+from engine.controllers.storage.localpath import LocalPathProvisioner, LocalPathReclaimer
+from engine.controllers.storage.localresizing import LocalPathResizer
+from engine.controllers.storage.protection import ClaimProtection, VolumeProtection
+from engine.controllers.storage.volumebinding import VolumeBinder
 from engine.controllers.tainteviction import TaintEvictionController
 from engine.runtime.applying import Applier
 from engine.runtime.caches import Caches
@@ -126,6 +133,15 @@ def controllers(config: ControllersConfig, metrics: Metrics, signer: Signer | No
         ReplicationControllerController(),
         DaemonSetController(),
         StatefulSetController(),
+        ClaimBinder(),
+        VolumeBinder(),
+        ClaimProtection(),
+        VolumeProtection(),
+        EphemeralVolumes(),
+        Expansion(),
+        LocalPathProvisioner(),
+        LocalPathReclaimer(),
+        LocalPathResizer(),
         JobController(),
         CronJobController(),
         EndpointSliceController(),

@@ -26,6 +26,8 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    labels: str = ""
+    """The label selector of a list or watch."""
 
     @property
     def full_resource(self) -> str:
@@ -56,7 +58,15 @@ def of_route(user: User, route: Route, query: Query) -> Attributes:
     if not name and route.verb in _MANY:
         name = _selected_name(query)
     return Attributes(
-        user, route.verb, route.group, route.version, route.plural, route.subresource, route.namespace, name
+        user,
+        route.verb,
+        route.group,
+        route.version,
+        route.plural,
+        route.subresource,
+        route.namespace,
+        name,
+        labels=query.get("labelSelector") if route.verb in _MANY else "",
     )
 
 

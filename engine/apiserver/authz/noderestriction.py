@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apimachinery.objects import localpath
 from engine.apiserver.authz.nodes import node_of
 from engine.apiserver.guard import Write
 
@@ -23,6 +24,7 @@ _OWN_LABELS = frozenset({
     "failure-domain.kubernetes.io/zone", "failure-domain.kubernetes.io/region",
     "node.kubernetes.io/instance-type",
 })  # fmt: skip
+_GROWN = frozenset({"capacity", "conditions", "allocatedResources", "allocatedResourceStatuses"})
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
@@ -40,6 +42,12 @@ class NodeRestriction:
                 _check_pod(write, node)
             case "leases" if write.name != node:
                 raise write.forbidden("can only access node lease with the same name as the requesting node")
+            case "persistentvolumes":
+                _check_volume(write, node)
+            case "persistentvolumeclaims":
+                _check_claim(write, node)
+            case "csinodes" if write.name != node:
+                raise write.forbidden("can only access CSINode with the same name as the requesting node")
             case "serviceaccounts" if write.subresource == "token":
                 _check_token(write, node)
             case _:
@@ -108,6 +116,35 @@ def _check_mirror(write: Write, node: str, pod: Json) -> None:
         raise write.forbidden(f'node "{node}" can only create pods with spec.nodeName set to itself')
     if spec.get("serviceAccountName"):
         raise write.forbidden(f'node "{node}" can not create pods that reference a service account')
+
+
+def _check_volume(write: Write, node: str) -> None:
+    """Of a folder on its own disk an agent may say that it was made, and let go of it once it is removed."""
+    new, old = write.new, write.old
+    if (
+        new is None
+        or old is None
+        or write.subresource
+        or old["metadata"].get("labels", {}).get(localpath.MACHINE) != node
+    ):
+        raise write.forbidden(f'node "{node}" can only update persistentvolumes that are folders of its own')
+    if new.get("spec") != old.get("spec") or _changed(new["metadata"], old["metadata"], "labels"):
+        raise write.forbidden(f'node "{node}" can only update the mark and the finalizer of its folder')
+    lost = set(old["metadata"].get("finalizers") or ()) ^ set(new["metadata"].get("finalizers") or ())
+    if lost - {localpath.FINALIZER} or _changed(new["metadata"], old["metadata"], "annotations") - {localpath.MADE}:
+        raise write.forbidden(f'node "{node}" can only update the mark and the finalizer of its folder')
+
+
+def _check_claim(write: Write, node: str) -> None:
+    """How far a claim has grown is told by the machine that grows its file system, and nothing else of it."""
+    new, old = write.new, write.old
+    if new is None or old is None or write.subresource != "status":
+        raise write.forbidden(f'node "{node}" can only update status for persistentvolumeclaims')
+    if any(_changed(new["metadata"], old["metadata"], field) for field in ("labels", "annotations")):
+        raise write.forbidden(f'node "{node}" is not allowed to update fields other than status')
+    states = [{key: value for key, value in part.get("status", {}).items() if key not in _GROWN} for part in (new, old)]
+    if states[0] != states[1]:
+        raise write.forbidden(f'node "{node}" is not allowed to update fields other than status.capacity')
 
 
 def _check_token(write: Write, node: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from engine.apiserver.authz.attributes import ALLOWED, NO_OPINION, Attributes, Decision
+from engine.apiserver.authz.nodevolumes import NodeVolumes
 from engine.apiserver.authz.views import view
 from engine.apiserver.registry.core.pod import POD
 from engine.apiserver.request import User
@@ -47,6 +48,7 @@ _RULES: Mapping[tuple[str, str], frozenset[str]] = {
     ("certificates.k8s.io", "certificatesigningrequests"): _READ | {"create"},
 }
 _OWN_LEASES = _WRITE | {"delete"}
+_OWN_CSI_NODE = frozenset({"get", "create", "update", "patch", "delete"})
 # What a node may do with objects that its pods refer to.
 _BY_PODS: Mapping[str, frozenset[str]] = {
     "configmaps": _READ,
@@ -140,12 +142,13 @@ class NodeAuthorizer:
     def __init__(self) -> None:
         self._pods: dict[str, tuple[str, tuple[Reference, ...]]] = {}
         self._needed: dict[str, Counter[Reference]] = {}
+        self._volumes = NodeVolumes()
 
     def follow(self, store: Store) -> list[Subscription]:
         """Take in what is there and what changes from now on."""
         for record in store.list(POD.storage_prefix).records:
             self._take(record)
-        return [store.watch(POD.storage_prefix, 0, self._changed)]
+        return [store.watch(POD.storage_prefix, 0, self._changed), *self._volumes.follow(store)]
 
     def decide(self, asked: Attributes) -> Decision:
         node = node_of(asked.user)
@@ -154,6 +157,10 @@ class NodeAuthorizer:
         resource = asked.full_resource
         if asked.group == "" and resource in _BY_PODS:
             return self._decide_by_pods(node, asked, resource)
+        if asked.group == "" and resource == "persistentvolumes":
+            return self._decide_volume(node, asked)
+        if asked.group == "storage.k8s.io" and resource == "csinodes":
+            return _decide_csi_node(node, asked)
         if resource == "leases" and asked.group == "coordination.k8s.io":
             return _decide_lease(node, asked)
         if asked.verb in _RULES.get((asked.group, resource), ()):
@@ -174,6 +181,17 @@ class NodeAuthorizer:
         if not asked.namespace:
             return Decision(False, "can only read namespaced object of this type")
         if not self.needs(node, (asked.resource, asked.namespace, asked.name)):
+            return Decision(False, f"no relationship found between node '{node}' and this object")
+        return ALLOWED
+
+    def _decide_volume(self, node: str, asked: Attributes) -> Decision:
+        own = self._volumes.decide_own(node, asked)
+        if own is not None:
+            return own
+        if asked.verb != "get":
+            return Decision(False, "can only get individual resources of this type")
+        claim = self._volumes.claim_of(asked.name)
+        if claim is None or not self.needs(node, ("persistentvolumeclaims", *claim)):
             return Decision(False, f"no relationship found between node '{node}' and this object")
         return ALLOWED
 
@@ -223,6 +241,14 @@ def _decide_lease(node: str, asked: Attributes) -> Decision:
         return Decision(False, 'can only access leases in the "kube-node-lease" system namespace')
     if asked.verb != "create" and asked.name != node:
         return Decision(False, "can only access node lease with the same name as the requesting node")
+    return ALLOWED
+
+
+def _decide_csi_node(node: str, asked: Attributes) -> Decision:
+    if asked.verb not in _OWN_CSI_NODE:
+        return Decision(False, "can only get, create, update, patch, or delete a CSINode")
+    if asked.verb != "create" and asked.name != node:
+        return Decision(False, "can only access CSINode with the same name as the requesting node")
     return ALLOWED
 
 

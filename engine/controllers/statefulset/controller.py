@@ -10,7 +10,8 @@ from engine.controllers.history import REVISION_SOURCE, ControllerRevision, revi
 from engine.controllers.podstate import is_terminating
 from engine.controllers.statefulset.identity import claim_names, ordinal_of, parent_and_ordinal
 from engine.controllers.statefulset.planning import Observed, plan
-from engine.controllers.statefulset.views import CLAIM_SOURCE, STATEFULSET_SOURCE, StatefulSet
+from engine.controllers.statefulset.views import STATEFULSET_SOURCE, StatefulSet
+from engine.controllers.storage.views import CLAIM_SOURCE
 from engine.controllers.views import POD_SOURCE, Pod, orphans_of
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.objects.meta import Object
-from apimachinery.objects.resources import PERSISTENTVOLUMECLAIMS, STATEFULSETS
+from apimachinery.objects.resources import STATEFULSETS
 from engine.controllers.controller import Source
 from engine.controllers.shares import scaled
 from engine.controllers.views import Condition
@@ -65,7 +65,6 @@ class StatefulSet(Object, frozen=True):
 
 
 STATEFULSET_SOURCE = Source(STATEFULSETS, StatefulSet)
-CLAIM_SOURCE = Source(PERSISTENTVOLUMECLAIMS, Object)
 
 
 def is_ordered(stateful_set: StatefulSet) -> bool:
