@@ -32,6 +32,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: dict[str, str] = {}
     taints: tuple[Taint, ...] = ()
     pod_dir: str = "/var/lib/pilothouse/pods"
+    # Volumes that are folders of this machine; a disk of its own may be mounted here.
+    volume_dir: str = "/var/lib/pilothouse/volumes"
     state_dir: str = "/var/lib/pilothouse/agent"
     log_dir: str = "/var/log/pods"
     cni_conf_dir: str = "/etc/pilothouse/cni"

@@ -37,6 +37,7 @@ from nodeagent.network.policies.views import PodStatus as PolicyPodStatus
 from nodeagent.network.policies.views import PodView
 from nodeagent.pods.build import log_directory
 from nodeagent.pods.cgroups import Cgroups
+from nodeagent.pods.claims import Claims
 from nodeagent.pods.env import Service, service_variables
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.hosts import parse_resolv_conf
@@ -49,9 +50,10 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.tokens import Tokens
 from nodeagent.pods.view import Pod
 from nodeagent.server.app import Server
-from nodeagent.stats.machine import measure_capacity, measure_pressure, node_address, system_info
+from nodeagent.stats.machine import measure_capacity, measure_pressure, measure_space, node_address, system_info
 from nodeagent.stats.node import KUBELET_VERSION, NodeFacts
 from nodeagent.stats.registrar import Registrar
+from nodeagent.volumes.keeper import FolderKeeper
 
 log = structlog.get_logger(__name__)
 SERVICES_WAIT = 2.0
@@ -119,13 +121,22 @@ class Agent:
         self._gates = Gates()
         capacity = measure_capacity(Path(config.pod_dir), config.max_pods)
         state = Path(config.state_dir)
+        recorder = Recorder(client, config.node_name, self.clock)
+        self._keeper = FolderKeeper(
+            client,
+            config.node_name,
+            Path(config.volume_dir),
+            lambda volume, reason, text: recorder.volume(volume, "Warning", reason, text),
+        )
         self.machine = Machine(
             config=config,
             client=client,
             runtime=runtime,
-            recorder=Recorder(client, config.node_name, self.clock),
+            recorder=recorder,
             references=References(client, state / "references", self.clock),
             tokens=Tokens(client, state / "tokens", self.clock),
+            claims=Claims(client, state / "claims"),
+            keeper=self._keeper,
             cgroups=Cgroups(config.cgroup_root),
             images=Images(runtime, self.clock.monotonic),
             handlers=Handlers(runtime),
@@ -153,6 +164,7 @@ class Agent:
         scope.supervise("events", self.machine.recorder.run)
         scope.supervise("node", self._registrar.report, backoff=quick)
         scope.supervise("lease", self._registrar.renew)
+        scope.supervise("folders", self._keeper.run)
         scope.supervise("rotation", self._rotate)
         scope.supervise("image-gc", self._image_gc.run)
         scope.spawn("pods", self._run_pods(scope, socket))
@@ -200,6 +212,7 @@ class Agent:
             runtime=runtime,
             images=images,
             port=self.address[1],
+            volume_space=measure_space(Path(self.config.volume_dir)),
         )
 
     async def _rotate(self) -> None:

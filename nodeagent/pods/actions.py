@@ -13,17 +13,20 @@ import structlog
 from nodeagent.cri.errors import NotFound, RuntimeFailure
 from nodeagent.cri.types import Mount, RegistryAuth, SandboxSpec
 from nodeagent.pods import build, hosts, resources
+from nodeagent.pods.claims import Unready
 from nodeagent.pods.env import env_references, environment, expand
 from nodeagent.pods.handlers import Target
 from nodeagent.pods.images import ImageUnavailable, credentials
 from nodeagent.pods.machine import Machine
 from nodeagent.pods.operations import Kill, Start
+from nodeagent.pods.storage import PodStorage
 from nodeagent.pods.view import Container, Pod, VolumeMount
+from nodeagent.volumes import trees
 from nodeagent.volumes.fields import FieldError, PodFacts
 from nodeagent.volumes.objects import SECRET, Contents, MissingReference, Reference
 from nodeagent.volumes.payload import references as volume_references
 from nodeagent.volumes.payload import token_sources
-from nodeagent.volumes.podvolumes import MountFailed, PodVolumes
+from nodeagent.volumes.podvolumes import MountFailed
 
 log = structlog.get_logger(__name__)
 MINIMUM_GRACE = 2.0
@@ -45,8 +48,7 @@ class Actions:
     def __init__(self, machine: Machine, pod: Pod) -> None:
         self._machine = machine
         self._folder = machine.pod_folder(pod.uid)
-        self._volumes = PodVolumes(self._folder, group=pod.spec.security_context.fs_group)
-        self._paths: Mapping[str, Path] = {}
+        self._storage = PodStorage(self._folder, pod, machine.claims, machine.keeper)
 
     def log_directory(self, pod: Pod) -> str:
         return build.log_directory(self._machine.config.log_dir, pod)
@@ -61,8 +63,8 @@ class Actions:
         self._machine.cgroups.create(pod.uid, resources.pod_resources(pod))
         try:
             contents = await self._volume_contents(pod, max_age=5.0)
-            self._paths = self._volumes.set_up(pod.spec.volumes, self._facts(pod, ()), contents, self._stamp())
-        except (MountFailed, MissingReference) as error:
+            await self._storage.set_up(pod, self._facts(pod, ()), contents, self._stamp())
+        except (MountFailed, MissingReference, Unready) as error:
             self._machine.recorder.pod(pod, "Warning", "FailedMount", str(error))
             raise StepFailed("FailedMount", str(error)) from error
 
@@ -70,7 +72,7 @@ class Actions:
         """Bring changed objects into standing volumes; what is missing now leaves them as they are."""
         try:
             contents = await self._volume_contents(pod, max_age=30.0)
-            self._volumes.refresh(pod.spec.volumes, self._facts(pod, ips), contents, self._stamp())
+            self._storage.refresh(pod, self._facts(pod, ips), contents, self._stamp())
         except (MountFailed, MissingReference) as error:
             log.info("volumes not refreshed", pod=pod.full_name, error=str(error))
 
@@ -150,13 +152,13 @@ class Actions:
             log.debug("container to stop is gone", pod=pod.full_name, container=step.container)
 
     async def teardown(self, pod: Pod) -> None:
-        """Volumes and cgroup; the pod's log stays."""
-        await asyncio.to_thread(self._volumes.tear_down)
+        """Volumes and cgroup; the pod's log stays. Raises OSError."""
+        await self._storage.tear_down(pod.uid)
         self._machine.cgroups.remove(pod.uid)
 
     async def erase(self, pod: Pod) -> None:
-        """Every trace of the pod on disk."""
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        """Every trace of the pod on disk. Raises OSError."""
+        await asyncio.to_thread(trees.remove, self._folder)
         await asyncio.to_thread(shutil.rmtree, self.log_directory(pod), ignore_errors=True)
 
     async def _container_spec(
@@ -173,6 +175,7 @@ class Actions:
             surroundings = build.Surroundings(
                 env=env,
                 mounts=self._mounts(pod, container, step.attempt, env),
+                devices=self._devices(container),
                 resources=resources.container_resources(pod, container, self._machine.memory_capacity),
                 image=image,
                 log_path=f"{container.name}/{step.attempt}.log",
@@ -203,7 +206,7 @@ class Actions:
         raise StepFailed("PostStartHookError", outcome.output or "PostStartHook failed")
 
     def _mounts(self, pod: Pod, container: Container, attempt: int, env: Mapping[str, str]) -> list[Mount]:
-        mounts = [self._mount(mount, env) for mount in container.volume_mounts]
+        mounts = [self._mount(container, index, mount, env) for index, mount in enumerate(container.volume_mounts)]
         if all(mount.mount_path.rstrip("/") != "/etc/hosts" for mount in container.volume_mounts):
             if not (self._folder / "etc-hosts").exists():
                 self.write_hosts(pod, ())
@@ -216,19 +219,28 @@ class Actions:
             mounts.append(Mount(container_path=container.termination_message_path, host_path=str(file)))
         return mounts
 
-    def _mount(self, mount: VolumeMount, env: Mapping[str, str]) -> Mount:
-        source = self._paths.get(mount.name)
-        if source is None:
+    def _mount(self, container: Container, index: int, mount: VolumeMount, env: Mapping[str, str]) -> Mount:
+        volume = self._storage.provided.get(mount.name)
+        if volume is None:
             raise MountFailed(f'volume "{mount.name}" is not mounted')
         inside = expand(mount.sub_path_expr, (env,)) if mount.sub_path_expr else mount.sub_path
-        if inside:
-            source = _within(source, inside)
+        source = self._storage.part(container, index, mount, inside) if inside else volume.path
         return Mount(
             container_path=mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}",
             host_path=str(source),
-            readonly=mount.read_only,
+            readonly=mount.read_only or volume.read_only,
             propagation=mount.mount_propagation,
         )
+
+    def _devices(self, container: Container) -> list[tuple[str, str, str]]:
+        """(on the machine, in the container, rights) of the container's block devices. Raises MountFailed."""
+        devices: list[tuple[str, str, str]] = []
+        for device in container.volume_devices:
+            volume = self._storage.provided.get(device.name)
+            if volume is None or not volume.device:
+                raise MountFailed(f'volume "{device.name}" is no block device')
+            devices.append((str(volume.path), device.device_path, "r" if volume.read_only else "mrw"))
+        return devices
 
     def _sandbox_spec(self, pod: Pod, attempt: int) -> SandboxSpec:
         config = self._machine.config
@@ -284,17 +296,6 @@ class Actions:
 def _make_folders(pod: Path, logs: Path) -> None:
     pod.mkdir(mode=0o750, parents=True, exist_ok=True)
     logs.mkdir(mode=0o755, parents=True, exist_ok=True)
-
-
-def _within(volume: Path, inside: str) -> Path:
-    """A subPath of a volume, made if missing. A link in the volume must not lead out of it. Raises MountFailed."""
-    root = volume.resolve()
-    target = (root / inside).resolve()
-    if not target.is_relative_to(root):
-        raise MountFailed(f'failed to prepare subPath for volumeMount: "{inside}" leaves the volume')
-    if not target.exists():
-        target.mkdir(mode=0o755, parents=True)
-    return target
 
 
 def _read(file: Path) -> str:

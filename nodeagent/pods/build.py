@@ -45,6 +45,7 @@ class Surroundings:
 
     env: Mapping[str, str]
     mounts: Sequence[Mount]
+    devices: Sequence[tuple[str, str, str]] = ()
     resources: Resources
     image: Image | None
     log_path: str
@@ -104,6 +105,7 @@ def container_spec(pod: Pod, container: Container, step: Start, near: Surroundin
         working_dir=container.working_dir,
         env=tuple(near.env.items()),
         mounts=tuple(near.mounts),
+        devices=tuple(near.devices),
         annotations=_annotations(pod, container, step.attempt, step.backoff),
         log_path=near.log_path,
         stdin=container.stdin,

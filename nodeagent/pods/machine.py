@@ -12,12 +12,14 @@ from nodeagent.config import AgentConfig
 from nodeagent.cri.runtime import Runtime
 from nodeagent.cri.types import Dns
 from nodeagent.pods.cgroups import Cgroups
+from nodeagent.pods.claims import Claims
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.images import Images
 from nodeagent.pods.recorder import Recorder
 from nodeagent.pods.references import References
 from nodeagent.pods.tokens import Tokens
 from nodeagent.pods.view import Pod
+from nodeagent.volumes.keeper import FolderKeeper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Machine:
     recorder: Recorder
     references: References
     tokens: Tokens
+    claims: Claims
+    keeper: FolderKeeper
     cgroups: Cgroups
     images: Images
     handlers: Handlers

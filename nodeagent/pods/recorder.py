@@ -15,6 +15,7 @@ from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.meta import format_time
 from apimachinery.objects.resources import EVENTS
 from nodeagent.pods.view import Pod
+from nodeagent.volumes.persistent import PersistentVolume
 
 log = structlog.get_logger(__name__)
 QUEUE = 500
@@ -80,6 +81,11 @@ class Recorder:
         if container:
             involved["fieldPath"] = f"spec.{_list_of(pod, container)}{{{container}}}"
         self._add(involved, pod.metadata.namespace, type_, reason, message)
+
+    def volume(self, volume: PersistentVolume, type_: str, reason: str, message: str) -> None:
+        meta = volume.metadata
+        involved = {"apiVersion": "v1", "kind": "PersistentVolume", "name": meta.name, "uid": meta.uid}
+        self._add(involved, "default", type_, reason, message)
 
     def node(self, type_: str, reason: str, message: str) -> None:
         name = self._node_name

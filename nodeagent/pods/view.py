@@ -113,6 +113,12 @@ class VolumeMount(View, frozen=True):
     sub_path_expr: str = ""
     read_only: bool = False
     mount_propagation: str = "None"
+    recursive_read_only: str = ""
+
+
+class VolumeDevice(View, frozen=True):
+    name: str = ""
+    device_path: str = ""
 
 
 class ResourceRequirements(View, frozen=True):
@@ -152,6 +158,7 @@ class PodSecurityContext(View, frozen=True):
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
     fs_group: int | None = None
+    fs_group_change_policy: str = "Always"
     supplemental_groups: tuple[int, ...] = ()
     sysctls: tuple[Sysctl, ...] = ()
     seccomp_profile: SeccompProfile | None = None
@@ -168,6 +175,7 @@ class Container(View, frozen=True):
     env_from: tuple[EnvFromSource, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
     volume_mounts: tuple[VolumeMount, ...] = ()
+    volume_devices: tuple[VolumeDevice, ...] = ()
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None

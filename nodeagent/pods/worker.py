@@ -111,7 +111,7 @@ class Worker:
         async with TaskScope(f"pod {self._pod.metadata.namespace}/{self._pod.metadata.name}") as scope:
             probes = Probes(scope, self._machine.handlers, self._on_probe, self._on_unhealthy)
             scope.spawn("status", self._reporter.run())
-            if any(v.empty_dir is None and v.host_path is None for v in self._pod.spec.volumes):
+            if any(volume.is_projection for volume in self._pod.spec.volumes):
                 scope.spawn("refresh", self._refresh())
             await self._loop(scope, probes)
         await self._actions.erase(self._pod)

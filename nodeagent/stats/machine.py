@@ -83,6 +83,12 @@ def measure_capacity(disk_path: Path, max_pods: int) -> Capacity:
     )
 
 
+def measure_space(path: Path) -> int:
+    """Bytes of the file system that `path` is or will be on."""
+    disk = os.statvfs(_existing(path))
+    return disk.f_blocks * disk.f_frsize
+
+
 def measure_pressure(disk_path: Path) -> Pressure:
     """By upstream's default thresholds: 100 MiB of memory, 10 % of disk, 5 % of inodes."""
     disk = os.statvfs(_existing(disk_path))

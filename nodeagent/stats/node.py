@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from apimachinery.objects import localpath, quantity
 from nodeagent.config import AgentConfig
 from nodeagent.cri.types import Image, RuntimeInfo
 from nodeagent.stats.machine import Capacity, Pressure
@@ -29,6 +30,8 @@ class NodeFacts:
     runtime: RuntimeInfo | None  # None: containerd does not answer
     images: Sequence[Image]
     port: int
+    volume_space: int = 0
+    """Bytes of the file system that holds volumes, used ones included."""
 
 
 def registration(config: AgentConfig, facts: NodeFacts, now: str) -> JSON:
@@ -36,7 +39,11 @@ def registration(config: AgentConfig, facts: NodeFacts, now: str) -> JSON:
     node: JSON = {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": config.node_name, "labels": labels(config, facts)},
+        "metadata": {
+            "name": config.node_name,
+            "labels": labels(config, facts),
+            "annotations": annotations(config, facts),
+        },
         "spec": {},
         "status": status(facts, {}, now, config.node_name),
     }
@@ -56,6 +63,12 @@ def labels(config: AgentConfig, facts: NodeFacts) -> dict[str, str]:
         "kubernetes.io/os": "linux",
         **config.labels,
     }
+
+
+def annotations(config: AgentConfig, facts: NodeFacts) -> dict[str, str]:
+    """Where volumes that are folders of this machine go, and how large that file system is."""
+    space = f"{facts.volume_space // 1024**2}Mi"
+    return {localpath.ROOT: config.volume_dir, localpath.CAPACITY: quantity.canonical(space)}
 
 
 def status(facts: NodeFacts, before: Mapping[str, JSON], now: str, host_name: str) -> JSON:

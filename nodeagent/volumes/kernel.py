@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2
-_MS_NOSUID, _MS_NODEV = 2, 4
+_MS_NOSUID, _MS_NODEV, _MS_BIND = 2, 4, 4096
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def mount_tmpfs(folder: Path, *, size: int = 0, mode: int = 0o777) -> None:
@@ -16,10 +18,12 @@ def mount_tmpfs(folder: Path, *, size: int = 0, mode: int = 0o777) -> None:
     if is_mounted(folder):
         return
     options = f"mode={mode:o}" + (f",size={size}" if size else "")
-    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
-    if _libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, options.encode()) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(folder))
+    _mount(b"tmpfs", folder, b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
+
+
+def bind(descriptor: int, target: Path) -> None:
+    """Show at `target` what an open descriptor stands for, whatever its name leads to by now. Raises OSError."""
+    _mount(f"/proc/self/fd/{descriptor}".encode(), target, None, _MS_BIND, None)
 
 
 def unmount(folder: Path) -> None:
@@ -28,8 +32,23 @@ def unmount(folder: Path) -> None:
 
 
 def is_mounted(folder: Path) -> bool:
-    """Whether something is mounted exactly there."""
-    try:
-        return folder.lstat().st_dev != folder.parent.lstat().st_dev
-    except OSError:
-        return False
+    """Whether something is mounted exactly there. The name alone is asked about: a dead NFS server answers nothing."""
+    return str(folder) in _mount_points()
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """Where something is mounted at or under `folder`, the innermost first."""
+    top = str(folder)
+    found = [point for point in _mount_points() if point == top or point.startswith(f"{top}/")]
+    return [Path(point) for point in sorted(found, reverse=True)]
+
+
+def _mount_points() -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    return [_ESCAPED.sub(lambda match: chr(int(match[1], 8)), line.split(" ")[4]) for line in lines]
+
+
+def _mount(source: bytes, target: Path, kind: bytes | None, flags: int, options: bytes | None) -> None:
+    if _libc.mount(source, os.fsencode(target), kind, ctypes.c_ulong(flags), options) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(target))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from apimachinery.objects import quantity
-from nodeagent.volumes import atomic, kernel
+from nodeagent.volumes import atomic, kernel, trees
 from nodeagent.volumes.fields import FieldError, PodFacts
 from nodeagent.volumes.objects import Contents, MissingReference
 from nodeagent.volumes.payload import payload
@@ -23,9 +22,11 @@ class MountFailed(Exception):
 class PodVolumes:
     """`folder` is the pod's own; volumes lie under it by plugin name, as the kubelet lays them out."""
 
-    def __init__(self, folder: Path, *, group: int | None = None) -> None:
+    def __init__(self, folder: Path, *, group: int | None = None, memory_limit: int | None = None) -> None:
+        """`memory_limit`: what the pod's containers may use together, in bytes; more cannot lie in memory volumes."""
         self._folder = folder / "volumes"
         self._group = group
+        self._memory_limit = memory_limit
 
     def set_up(self, volumes: Sequence[Volume], pod: PodFacts, contents: Contents, stamp: str) -> dict[str, Path]:
         """Host path of each volume by name. Raises MountFailed."""
@@ -34,22 +35,17 @@ class PodVolumes:
     def refresh(self, volumes: Sequence[Volume], pod: PodFacts, contents: Contents, stamp: str) -> None:
         """Bring changed ConfigMaps, Secrets and labels into volumes that stand already. Raises MountFailed."""
         for volume in volumes:
-            if volume.empty_dir is None and volume.host_path is None:
+            if volume.is_projection:
                 self._set_up(volume, pod, contents, stamp)
 
     def tear_down(self) -> None:
-        """Unmount and remove everything; hostPaths are not ours and stay."""
-        if not self._folder.is_dir():
-            return
-        for volume in self._folder.glob("*/*"):
-            if kernel.is_mounted(volume):
-                kernel.unmount(volume)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Unmount and remove everything; hostPaths are not ours and stay. Raises OSError."""
+        trees.remove(self._folder)
 
     def _set_up(self, volume: Volume, pod: PodFacts, contents: Contents, stamp: str) -> Path:
         try:
             if volume.host_path is not None:
-                return host_path(volume.host_path)
+                return self._host_path(volume.name, volume.host_path)
             if volume.empty_dir is not None:
                 return self._empty_dir(volume.name, volume.empty_dir)
             files = payload(volume, pod, contents)
@@ -66,6 +62,12 @@ class PodVolumes:
             raise MountFailed(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
         return folder
 
+    def _host_path(self, name: str, source: HostPathSource) -> Path:
+        try:
+            return host_path(source)
+        except MountFailed as error:
+            raise MountFailed(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
+
     def _home(self, volume: Volume) -> Path:
         plugin = (
             "configmap" if volume.config_map else "secret" if volume.secret else
@@ -79,10 +81,16 @@ class PodVolumes:
         folder = self._folder / "kubernetes.io~empty-dir" / name
         fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
+        if source.medium not in ("", "Memory"):
+            raise MountFailed(
+                f'MountVolume.SetUp failed for volume "{name}" : unknown storage medium "{source.medium}"'
+            )
         if source.medium == "Memory":
-            limit = 0 if source.size_limit is None else quantity.value(source.size_limit)
+            limits = [self._memory_limit] if self._memory_limit is not None else []
+            if source.size_limit is not None:
+                limits.append(quantity.value(source.size_limit))
             fresh = not kernel.is_mounted(folder)
-            kernel.mount_tmpfs(folder, size=limit)
+            kernel.mount_tmpfs(folder, size=min((limit for limit in limits if limit > 0), default=0))
         if fresh:
             folder.chmod(0o777)
             if self._group is not None:

@@ -82,11 +82,40 @@ class HostPathSource(View, frozen=True):
     type: str = ""
 
 
+class ClaimSource(View, frozen=True):
+    claim_name: str = ""
+    read_only: bool = False
+
+
+class EphemeralSource(View, frozen=True):
+    """A claim named after pod and volume; what it asks for is the engine's business."""
+
+
+class NfsSource(View, frozen=True):
+    server: str = ""
+    path: str = ""
+    read_only: bool = False
+
+
+class LocalSource(View, frozen=True):
+    path: str = ""
+    fs_type: str = ""
+
+
 class Volume(View, frozen=True):
     name: str = ""
+    persistent_volume_claim: ClaimSource | None = None
+    ephemeral: EphemeralSource | None = None
+    nfs: NfsSource | None = None
     empty_dir: EmptyDirSource | None = None
     host_path: HostPathSource | None = None
     config_map: ConfigMapSource | None = None
     secret: SecretSource | None = None
     downward_api: DownwardAPISource | None = msgspec.field(name="downwardAPI", default=None)
     projected: ProjectedSource | None = None
+
+    @property
+    def is_projection(self) -> bool:
+        """Shows what objects of the API hold, and changes with them."""
+        shown = (self.config_map, self.secret, self.downward_api, self.projected)
+        return any(source is not None for source in shown)

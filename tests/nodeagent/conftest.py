@@ -247,6 +247,7 @@ def _enrolled(pki: Pki, machine: PrivateMachine, work: Path, api_server: str) ->
         listen="127.0.0.1:0",
         pod_dir=str(work / "pods"),
         state_dir=str(state),
+        volume_dir=str(work / "volumes"),
         log_dir=str(work / "logs"),
         cni_conf_dir=str(machine.root / "cni"),
         cgroup_root=machine.cgroup_root,
