@@ -42,7 +42,7 @@ def registration(config: AgentConfig, facts: NodeFacts, now: str) -> JSON:
         "metadata": {
             "name": config.node_name,
             "labels": labels(config, facts),
-            "annotations": annotations(config, facts),
+            "annotations": own_annotations(config, facts),
         },
         "spec": {},
         "status": status(facts, {}, now, config.node_name),
@@ -65,7 +65,7 @@ def labels(config: AgentConfig, facts: NodeFacts) -> dict[str, str]:
     }
 
 
-def annotations(config: AgentConfig, facts: NodeFacts) -> dict[str, str]:
+def own_annotations(config: AgentConfig, facts: NodeFacts) -> dict[str, str]:
     """Where volumes that are folders of this machine go, and how large that file system is."""
     space = f"{facts.volume_space // 1024**2}Mi"
     return {localpath.ROOT: config.volume_dir, localpath.CAPACITY: quantity.canonical(space)}

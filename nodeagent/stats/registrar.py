@@ -111,7 +111,7 @@ class Registrar:
             log.info("node registered", node=name)
             return created.metadata.uid
         except AlreadyExists:
-            own = {"labels": node.labels(self._config, facts), "annotations": node.annotations(self._config, facts)}
+            own = {"labels": node.labels(self._config, facts), "annotations": node.own_annotations(self._config, facts)}
             patch = {"metadata": own}
             return (await self._client.patch(NODES, name, patch, view=Object)).metadata.uid
 
