@@ -79,6 +79,9 @@ class Containerd:
             ready="RuntimeReady" in conditions and conditions["RuntimeReady"].status,
             network_ready="NetworkReady" in conditions and conditions["NetworkReady"].status,
             message="; ".join(unmet),
+            recursive_read_only=any(
+                handler.features.recursive_read_only_mounts for handler in status.runtime_handlers if not handler.name
+            ),
         )
 
     async def sandboxes(self, uid: str = "") -> list[Sandbox]:

@@ -93,6 +93,8 @@ class RuntimeInfo:
     ready: bool
     network_ready: bool
     message: str = ""
+    recursive_read_only: bool = False
+    """Whether the mounts under a read-only mount can be made read-only with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,8 @@ class Mount:
     container_path: str
     host_path: str
     readonly: bool = False
+    recursive: bool = False
+    """Read-only with all that is mounted under it."""
     propagation: str = "None"
 
 

@@ -86,6 +86,7 @@ def container_config(spec: ContainerSpec, sandbox: SandboxSpec) -> Any:
                 container_path=mount.container_path,
                 host_path=mount.host_path,
                 readonly=mount.readonly,
+                recursive_read_only=mount.recursive,
                 propagation=_PROPAGATION.get(mount.propagation, 0),
             )
             for mount in spec.mounts

@@ -19,7 +19,7 @@ from nodeagent.pods.handlers import Target
 from nodeagent.pods.images import ImageUnavailable, credentials
 from nodeagent.pods.machine import Machine
 from nodeagent.pods.operations import Kill, Start
-from nodeagent.pods.storage import PodStorage
+from nodeagent.pods.storage import PodStorage, is_recursive
 from nodeagent.pods.view import Container, Pod, VolumeMount
 from nodeagent.volumes import trees
 from nodeagent.volumes.fields import FieldError, PodFacts
@@ -75,6 +75,10 @@ class Actions:
             self._storage.refresh(pod, self._facts(pod, ips), contents, self._stamp())
         except (MountFailed, MissingReference) as error:
             log.info("volumes not refreshed", pod=pod.full_name, error=str(error))
+
+    async def overfull(self, pod: Pod) -> str:
+        """What to evict the pod for, in words: a volume that holds more than it may. Empty: nothing."""
+        return await self._storage.overfull(pod)
 
     async def run_sandbox(self, pod: Pod, attempt: int) -> None:
         """Raises StepFailed."""
@@ -174,7 +178,7 @@ class Actions:
             env = environment(container, facts, contents, self._machine.services(pod))
             surroundings = build.Surroundings(
                 env=env,
-                mounts=self._mounts(pod, container, step.attempt, env),
+                mounts=await self._mounts(pod, container, step.attempt, env),
                 devices=self._devices(container),
                 resources=resources.container_resources(pod, container, self._machine.memory_capacity),
                 image=image,
@@ -205,8 +209,13 @@ class Actions:
         await self.kill(pod, Kill(container.name, container_id, pod.grace, message), ips)
         raise StepFailed("PostStartHookError", outcome.output or "PostStartHook failed")
 
-    def _mounts(self, pod: Pod, container: Container, attempt: int, env: Mapping[str, str]) -> list[Mount]:
-        mounts = [self._mount(container, index, mount, env) for index, mount in enumerate(container.volume_mounts)]
+    async def _mounts(self, pod: Pod, container: Container, attempt: int, env: Mapping[str, str]) -> list[Mount]:
+        asked = any(mount.recursive_read_only for mount in container.volume_mounts)
+        supported = asked and (await self._machine.runtime.info()).recursive_read_only
+        mounts = [
+            self._mount(container, index, mount, env, recursive=is_recursive(mount, supported=supported))
+            for index, mount in enumerate(container.volume_mounts)
+        ]
         if all(mount.mount_path.rstrip("/") != "/etc/hosts" for mount in container.volume_mounts):
             if not (self._folder / "etc-hosts").exists():
                 self.write_hosts(pod, ())
@@ -219,7 +228,9 @@ class Actions:
             mounts.append(Mount(container_path=container.termination_message_path, host_path=str(file)))
         return mounts
 
-    def _mount(self, container: Container, index: int, mount: VolumeMount, env: Mapping[str, str]) -> Mount:
+    def _mount(
+        self, container: Container, index: int, mount: VolumeMount, env: Mapping[str, str], *, recursive: bool
+    ) -> Mount:
         volume = self._storage.provided.get(mount.name)
         if volume is None:
             raise MountFailed(f'volume "{mount.name}" is not mounted')
@@ -229,6 +240,7 @@ class Actions:
             container_path=mount.mount_path if mount.mount_path.startswith("/") else f"/{mount.mount_path}",
             host_path=str(source),
             readonly=mount.read_only or volume.read_only,
+            recursive=recursive,
             propagation=mount.mount_propagation,
         )
 

@@ -75,6 +75,10 @@ class PodStorage:
         """Bring changed ConfigMaps, Secrets and labels into volumes that stand already. Raises MountFailed."""
         self._own.refresh([one for one in pod.spec.volumes if not _is_outer(pod, one)], facts, contents, stamp)
 
+    async def overfull(self, pod: Pod) -> str:
+        """What to evict the pod for; empty: nothing."""
+        return await asyncio.to_thread(self._own.overfull, pod.spec.volumes)
+
     async def tear_down(self, uid: str) -> None:
         """Unmount and remove everything that is the pod's; what it got from elsewhere stays. Raises OSError."""
         await asyncio.to_thread(trees.remove, self._folder / "volume-subpaths")
@@ -146,6 +150,20 @@ class PodStorage:
         target = self._folder / "volumes" / "kubernetes.io~nfs" / name
         await nfs.mount(source, target, options)
         return Provided(path=target, read_only=source.read_only)
+
+
+def is_recursive(mount: VolumeMount, *, supported: bool) -> bool:
+    """Whether what is mounted under a read-only mount is to be read-only, too. Raises MountFailed."""
+    if mount.recursive_read_only in ("", "Disabled"):
+        return False
+    asked = f'volume "{mount.name}" requested recursive read-only mode, but it is not'
+    if not mount.read_only:
+        raise MountFailed(f"{asked} read-only")
+    if mount.mount_propagation not in ("", "None"):
+        raise MountFailed(f'{asked} compatible with propagation "{mount.mount_propagation}"')
+    if mount.recursive_read_only == "Enabled" and not supported:
+        raise MountFailed(f"{asked} supported by the runtime")
+    return supported
 
 
 def _is_outer(pod: Pod, volume: Volume) -> bool:

@@ -51,6 +51,8 @@ from nodeagent.pods.view import Pod, PodStatus
 log = structlog.get_logger(__name__)
 SETTLE_SECONDS = 2.0
 """How long a status in the API may differ from ours before ours is sent again: a watch is a little behind."""
+SIZES_SECONDS = 10.0
+"""How often volumes that may hold only so much are measured, as upstream's eviction manager does."""
 
 
 class Worker:
@@ -113,6 +115,8 @@ class Worker:
             scope.spawn("status", self._reporter.run())
             if any(volume.is_projection for volume in self._pod.spec.volumes):
                 scope.spawn("refresh", self._refresh())
+            if any(volume.is_bounded for volume in self._pod.spec.volumes):
+                scope.spawn("sizes", self._watch_sizes())
             await self._loop(scope, probes)
         await self._actions.erase(self._pod)
 
@@ -288,6 +292,15 @@ class Worker:
             if self._notes.facts.prepared and not self._pod.deleting:
                 await self._actions.refresh(self._pod, self._look.ips())
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _watch_sizes(self) -> None:
+        while self._notes.facts.evicted is None:
+            await asyncio.sleep(SIZES_SECONDS)
+            text = await self._actions.overfull(self._pod) if not self._pod.deleting else ""
+            if text:
+                self._machine.recorder.pod(self._pod, "Warning", "Evicted", text)
+                self._notes.evicted(Failure(reason="Evicted", message=text, at=self._machine.now(), retry_at=0.0))
+                self._wake.set()
 
     async def _sleep(self, wake_at: float) -> None:
         wakes = [wake_at] if wake_at else []

@@ -12,6 +12,7 @@ from nodeagent.volumes import atomic, kernel, trees
 from nodeagent.volumes.fields import FieldError, PodFacts
 from nodeagent.volumes.objects import Contents, MissingReference
 from nodeagent.volumes.payload import payload
+from nodeagent.volumes.usage import used_bytes
 from nodeagent.volumes.view import EmptyDirSource, HostPathSource, Volume
 
 
@@ -37,6 +38,17 @@ class PodVolumes:
         for volume in volumes:
             if volume.is_projection:
                 self._set_up(volume, pod, contents, stamp)
+
+    def overfull(self, volumes: Sequence[Volume]) -> str:
+        """What to evict the pod for: an emptyDir on disk that holds more than it may. Empty: nothing."""
+        for volume in volumes:
+            source = volume.empty_dir
+            if source is None or source.size_limit is None or not volume.is_bounded:
+                continue
+            limit = quantity.value(source.size_limit)
+            if 0 < limit < used_bytes(self._folder / "kubernetes.io~empty-dir" / volume.name):
+                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{source.size_limit}". '
+        return ""
 
     def tear_down(self) -> None:
         """Unmount and remove everything; hostPaths are not ours and stay. Raises OSError."""

@@ -119,3 +119,9 @@ class Volume(View, frozen=True):
         """Shows what objects of the API hold, and changes with them."""
         shown = (self.config_map, self.secret, self.downward_api, self.projected)
         return any(source is not None for source in shown)
+
+    @property
+    def is_bounded(self) -> bool:
+        """An emptyDir on disk that may hold only so much: nothing but a look now and then can tell."""
+        source = self.empty_dir
+        return source is not None and not source.medium and source.size_limit is not None

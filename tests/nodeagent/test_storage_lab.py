@@ -347,3 +347,14 @@ async def test_node_tells_where_its_volumes_are_and_how_much_room_there_is(clust
     annotations = (await cluster.client.get(NODES, "m1"))["metadata"]["annotations"]
     assert annotations[localpath.ROOT] == cluster.config.volume_dir
     assert annotations[localpath.CAPACITY].endswith("i")
+
+
+async def test_pod_is_evicted_when_its_empty_dir_holds_more_than_it_may(cluster: Cluster) -> None:
+    await cluster.start_agent()
+    volumes = [{"name": "cache", "emptyDir": {"sizeLimit": "1Mi"}}]
+    mounted = {"volumeMounts": [{"name": "cache", "mountPath": "/cache"}]}
+    script = "dd if=/dev/zero of=/cache/file bs=1M count=3; sleep 1000000"
+    pod = await run_pod(cluster, pod_manifest("greedy", script, container=mounted, volumes=volumes))
+    pod = await until(cluster, "greedy", phase("Failed"), timeout=30)
+    assert pod["status"]["reason"] == "Evicted"
+    assert pod["status"]["message"] == 'Usage of EmptyDir volume "cache" exceeds the limit "1Mi". '

@@ -10,11 +10,17 @@ import msgspec
 import pytest
 
 from apimachinery.objects import localpath as agreed
+from nodeagent.pods.storage import is_recursive
+from nodeagent.pods.view import VolumeMount
 from nodeagent.volumes import kernel, nfs, subpath, trees
+from nodeagent.volumes.fields import PodFacts
 from nodeagent.volumes.group import hand_to_group
 from nodeagent.volumes.localpath import NotOurs, Step, folder_of, make, next_step
+from nodeagent.volumes.objects import Contents
 from nodeagent.volumes.persistent import PersistentVolume
-from nodeagent.volumes.view import NfsSource
+from nodeagent.volumes.podvolumes import MountFailed, PodVolumes
+from nodeagent.volumes.usage import used_bytes
+from nodeagent.volumes.view import NfsSource, Volume
 
 ROOT = Path("/var/lib/pilothouse/volumes")
 
@@ -199,3 +205,60 @@ def test_nfs_is_mounted_by_the_machines_own_program(
     source: NfsSource, options: tuple[str, ...], words: list[str]
 ) -> None:
     assert nfs.command(source, Path("/to"), options) == words
+
+
+def test_usage_counts_blocks_and_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    empty = used_bytes(tmp_path)
+    (tmp_path / "sub" / "file").write_bytes(b"x" * 1_000_000)
+    os.link(tmp_path / "sub" / "file", tmp_path / "again")
+    (tmp_path / "link").symlink_to("/usr")
+    assert 1_000_000 <= used_bytes(tmp_path) - empty < 1_100_000
+    assert used_bytes(tmp_path / "missing") == 0
+
+
+def test_empty_dir_that_holds_too_much_is_named(tmp_path: Path) -> None:
+    bounded = msgspec.convert({"name": "cache", "emptyDir": {"sizeLimit": "100Ki"}}, Volume)
+    free = msgspec.convert({"name": "free", "emptyDir": {}}, Volume)
+    volumes = PodVolumes(tmp_path)
+    paths = volumes.set_up([bounded, free], PodFacts(name="p", namespace="n", uid="u"), Contents({}), "t")
+    (paths["free"] / "big").write_bytes(b"x" * 500_000)
+    assert volumes.overfull([bounded, free]) == ""
+    (paths["cache"] / "big").write_bytes(b"x" * 200_000)
+    assert volumes.overfull([bounded, free]) == 'Usage of EmptyDir volume "cache" exceeds the limit "100Ki". '
+
+
+@pytest.mark.lab
+def test_memory_volume_holds_no_more_than_the_pods_memory(tmp_path: Path) -> None:
+    volumes = PodVolumes(tmp_path, memory_limit=2 * 1024**2)
+    asked = [
+        msgspec.convert({"name": "plain", "emptyDir": {"medium": "Memory"}}, Volume),
+        msgspec.convert({"name": "small", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}, Volume),
+    ]
+    paths = volumes.set_up(asked, PodFacts(name="p", namespace="n", uid="u"), Contents({}), "t")
+    sizes = {name: os.statvfs(path).f_blocks * os.statvfs(path).f_frsize for name, path in paths.items()}
+    volumes.tear_down()
+    assert sizes == {"plain": 2 * 1024**2, "small": 1024**2}
+
+
+@pytest.mark.parametrize(
+    ("mount", "supported", "recursive"),
+    [
+        pytest.param({}, True, False, id="not asked"),
+        pytest.param({"recursiveReadOnly": "Disabled", "readOnly": True}, True, False, id="disabled"),
+        pytest.param({"recursiveReadOnly": "Enabled", "readOnly": True}, True, True, id="enabled"),
+        pytest.param({"recursiveReadOnly": "IfPossible", "readOnly": True}, True, True, id="possible"),
+        pytest.param({"recursiveReadOnly": "IfPossible", "readOnly": True}, False, False, id="not possible"),
+    ],
+)
+def test_mounts_are_read_only_through_and_through_where_asked(
+    mount: dict[str, Any], supported: bool, recursive: bool
+) -> None:
+    assert is_recursive(msgspec.convert({"name": "v", **mount}, VolumeMount), supported=supported) is recursive
+
+
+def test_recursive_read_only_mount_that_cannot_be_is_refused() -> None:
+    mount = VolumeMount(name="v", read_only=True, recursive_read_only="Enabled")
+    text = 'volume "v" requested recursive read-only mode, but it is not supported by the runtime'
+    with pytest.raises(MountFailed, match=text):
+        is_recursive(mount, supported=False)

@@ -8,7 +8,7 @@ from engine.apiserver.registry.kind import Json
 from engine.apiserver.registry.podspec.environment import append_environment_errors
 from engine.apiserver.registry.podspec.handlers import append_probe_errors
 from engine.apiserver.registry.podspec.resources import append_resource_errors
-from engine.apiserver.registry.podspec.volumes import append_mount_errors
+from engine.apiserver.registry.podspec.volumes import append_device_errors, append_mount_errors
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -75,6 +75,7 @@ def _append_common_errors(
             errors.append(not_supported(f"{path}.{field}", value, supported))
     append_environment_errors(errors, container, path)
     append_mount_errors(errors, container, volumes, path)
+    append_device_errors(errors, container, volumes, path)
     resources = container.get("resources")
     if resources:
         append_resource_errors(errors, resources, f"{path}.resources")

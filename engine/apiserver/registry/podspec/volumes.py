@@ -13,6 +13,7 @@ _HOST_PATH_TYPES = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip
 _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_RECURSIONS = ("Disabled", "Enabled", "IfPossible")
 _PROJECTIONS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 
 
@@ -169,3 +170,52 @@ def append_mount_errors(errors: list[FieldError], container: Json, volumes: dict
         propagation = mount.get("mountPropagation")
         if propagation is not None and propagation not in _PROPAGATIONS:
             errors.append(not_supported(f"{here}.mountPropagation", propagation, _PROPAGATIONS))
+        elif propagation == "Bidirectional" and not (container.get("securityContext") or {}).get("privileged"):
+            detail = "Bidirectional mount propagation is available only to privileged containers"
+            errors.append(forbidden(f"{here}.mountPropagation", detail))
+        _append_recursion_errors(errors, mount, f"{here}.recursiveReadOnly")
+
+
+def _append_recursion_errors(errors: list[FieldError], mount: Json, path: str) -> None:
+    asked = mount.get("recursiveReadOnly")
+    if asked is None or asked == "Disabled":
+        return
+    if asked not in _RECURSIONS:
+        errors.append(not_supported(path, asked, _RECURSIONS))
+        return
+    if not mount.get("readOnly"):
+        errors.append(forbidden(path, "may only be specified when readOnly is true"))
+    if mount.get("mountPropagation", "None") != "None":
+        errors.append(forbidden(path, "may only be specified when mountPropagation is None or not specified"))
+
+
+def append_device_errors(errors: list[FieldError], container: Json, volumes: dict[str, Json], path: str) -> None:
+    """Judge where a container finds the pod's block devices."""
+    mounted = {mount.get("mountPath") for mount in container.get("volumeMounts", ())}
+    mounted_names = {mount.get("name") for mount in container.get("volumeMounts", ())}
+    names_seen: set[str] = set()
+    paths_seen: set[str] = set()
+    for index, device in enumerate(container.get("volumeDevices", ())):
+        here = f"{path}.volumeDevices[{index}]"
+        name, where = device.get("name", ""), device.get("devicePath", "")
+        if not name:
+            errors.append(required(f"{here}.name"))
+        elif name in names_seen:
+            errors.append(invalid(f"{here}.name", name, "must be unique"))
+        elif name not in volumes:
+            errors.append(not_found(f"{here}.name", name))
+        elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
+            detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
+            errors.append(invalid(f"{here}.name", name, detail))
+        if not where:
+            errors.append(required(f"{here}.devicePath"))
+        elif where in paths_seen:
+            errors.append(invalid(f"{here}.devicePath", where, "must be unique"))
+        elif where in mounted:
+            errors.append(invalid(f"{here}.devicePath", where, "must not already exist as a path in volumeMounts"))
+        elif ".." in where.split("/"):
+            errors.append(invalid(f"{here}.devicePath", where, "must not contain '..'"))
+        if name and name in mounted_names:
+            errors.append(invalid(f"{here}.name", name, "must not already exist in volumeMounts"))
+        names_seen.add(name)
+        paths_seen.add(where)

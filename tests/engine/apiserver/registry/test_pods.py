@@ -241,6 +241,19 @@ def one(**fields: Any) -> dict[str, Any]:
     return pod(containers=[{"name": "c", "image": "i", **fields}])
 
 
+def mounted(**fields: Any) -> dict[str, Any]:
+    mount = {"name": "v", "mountPath": "/x", **fields}
+    return pod(
+        containers=[{"name": "c", "image": "i", "volumeMounts": [mount]}], volumes=[{"name": "v", "emptyDir": {}}]
+    )
+
+
+def device(source: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    found = {"name": "v", "devicePath": "/dev/xvda", **fields}
+    source = source or {"persistentVolumeClaim": {"claimName": "c"}}
+    return pod(containers=[{"name": "c", "image": "i", "volumeDevices": [found]}], volumes=[{"name": "v", **source}])
+
+
 RULES = [
     pytest.param(pod(containers=[]), "spec.containers: Required value", id="no-containers"),
     pytest.param(one(image=""), "spec.containers[0].image: Required value", id="no-image"),
@@ -253,6 +266,14 @@ RULES = [
     pytest.param(one(env=[{"name": "A=B"}]), 'spec.containers[0].env[0].name: Invalid value: "A=B": a valid environment variable name must consist only of printable ASCII characters other than \'=\'', id="env-name"),
     pytest.param(one(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s"}}}]), "spec.containers[0].env[0].valueFrom.secretKeyRef.key: Required value", id="secret-key"),
     pytest.param(one(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.x"}}}]), 'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "spec.x"', id="field-ref"),
+    pytest.param(mounted(recursiveReadOnly="Enabled"), "spec.containers[0].volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when readOnly is true", id="recursive-but-writable"),
+    pytest.param(mounted(recursiveReadOnly="Enabled", readOnly=True, mountPropagation="HostToContainer"), "spec.containers[0].volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified", id="recursive-and-propagating"),
+    pytest.param(mounted(recursiveReadOnly="Deep", readOnly=True), 'spec.containers[0].volumeMounts[0].recursiveReadOnly: Unsupported value: "Deep": supported values: "Disabled", "Enabled", "IfPossible"', id="recursive-unknown"),
+    pytest.param(mounted(mountPropagation="Bidirectional"), "spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers", id="propagates-out"),
+    pytest.param(device(devicePath=""), "spec.containers[0].volumeDevices[0].devicePath: Required value", id="device-nowhere"),
+    pytest.param(device(devicePath="/dev/../x"), "spec.containers[0].volumeDevices[0].devicePath: Invalid value: \"/dev/../x\": must not contain '..'", id="device-path"),
+    pytest.param(device({"emptyDir": {}}), 'spec.containers[0].volumeDevices[0].name: Invalid value: "v": can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode', id="device-of-a-folder"),
+    pytest.param(device(name="w"), 'spec.containers[0].volumeDevices[0].name: Not found: "w"', id="device-without-volume"),
     pytest.param(one(volumeMounts=[{"name": "v", "mountPath": "/x"}]), 'spec.containers[0].volumeMounts[0].name: Not found: "v"', id="mount-without-volume"),
     pytest.param(one(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}), 'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1', id="request-over-limit"),
     pytest.param(one(resources={"limits": {"gold": "1"}}), 'spec.containers[0].resources.limits[gold]: Invalid value: "gold": must be a standard resource for containers', id="unknown-resource"),
