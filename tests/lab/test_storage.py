@@ -72,7 +72,8 @@ def pod(name: str, claim_name: str, command: str = "sleep 10000", **spec: Any) -
 
 
 def ready(cluster: Cluster, name: str) -> dict[str, Any]:
-    cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s", timeout=70)
+    waited = cluster.try_kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s", timeout=70)
+    assert waited.returncode == 0, waited.stderr + cluster.kubectl("describe", f"pod/{name}")
     return cluster.get("pod", name)
 
 

@@ -67,6 +67,8 @@ async def test_claims_are_made_and_stay_or_go_as_the_policy_says(cluster: Cluste
     policy = {"whenScaled": "Delete", "whenDeleted": "Retain"}
     wanted = stateful_set(2, volumeClaimTemplates=[claim], persistentVolumeClaimRetentionPolicy=policy)
     wanted["spec"]["podManagementPolicy"] = "Parallel"
+    mounted = [{"name": "data", "mountPath": "/data"}]
+    wanted["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = mounted
     await cluster.client.create(STATEFULSETS, wanted)
 
     async def claims() -> set[str]:

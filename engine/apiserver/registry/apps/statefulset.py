@@ -81,7 +81,11 @@ def _validate(obj: Json) -> list[FieldError]:
     start = spec.get("ordinals", {}).get("start", 0)
     if start < 0:
         errors.append(invalid("spec.ordinals.start", start, workload.NOT_NEGATIVE))
-    workload.append_template_errors(errors, spec, noun="statefulset", deadline="StatefulSet")
+    claimed: dict[str, Json] = {
+        claim.get("metadata", {}).get("name", ""): {"persistentVolumeClaim": {}}
+        for claim in spec.get("volumeClaimTemplates", ())
+    }
+    workload.append_template_errors(errors, spec, noun="statefulset", deadline="StatefulSet", claimed=claimed)
     return errors
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from apimachinery.objects.errors import Invalid
@@ -11,7 +12,7 @@ from engine.apiserver.registry import metadata
 from engine.apiserver.registry.kind import Context, Json, Subresource
 from engine.apiserver.registry.labelselector import append_selector_errors, matches
 from engine.apiserver.registry.podspec.defaults import set_spec_defaults
-from engine.apiserver.registry.podspec.validation import append_spec_errors
+from engine.apiserver.registry.podspec.validation import NO_VOLUMES, append_spec_errors
 from engine.apiserver.registry.views import Requirement, Selector, selector_text
 
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -28,9 +29,17 @@ def set_template_defaults(spec: Json) -> None:
 
 
 def append_template_errors(
-    errors: list[FieldError], spec: Json, *, noun: str = "deployment", deadline: str = "ReplicaSet"
+    errors: list[FieldError],
+    spec: Json,
+    *,
+    noun: str = "deployment",
+    deadline: str = "ReplicaSet",
+    claimed: Mapping[str, Json] = NO_VOLUMES,
 ) -> None:
-    """Judge selector and template of a workload whose pods run for ever; the words are what messages call it."""
+    """Judge selector and template of a workload whose pods run for ever; the words are what messages call it.
+
+    `claimed`: volumes that its pods get besides those of the template, by name.
+    """
     selector: Json | None = spec.get("selector")
     template: Json = spec.get("template", {})
     labels: dict[str, str] = template.get("metadata", {}).get("labels", {})
@@ -45,7 +54,7 @@ def append_template_errors(
             errors.append(invalid("spec.template.metadata.labels", labels, detail))
     metadata.append_label_errors(errors, labels, "spec.template.metadata.labels")
     pod_spec: Json = template.get("spec", {})
-    append_spec_errors(errors, pod_spec, "spec.template.spec")
+    append_spec_errors(errors, pod_spec, "spec.template.spec", claimed)
     policy = pod_spec.get("restartPolicy")
     if policy != "Always":
         errors.append(not_supported("spec.template.spec.restartPolicy", policy, ["Always"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
 from engine.apiserver.registry import names
 from engine.apiserver.registry.kind import Json
@@ -11,12 +13,15 @@ from engine.apiserver.registry.podspec.volumes import append_volume_errors
 
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+NO_VOLUMES: Mapping[str, Json] = {}
 _LONGEST_DEADLINE = 2**31 - 1
 
 
-def append_spec_errors(errors: list[FieldError], spec: Json, path: str) -> None:
-    """Judge a pod spec, its defaults being set."""
-    volumes = append_volume_errors(errors, spec.get("volumes", []), f"{path}.volumes")
+def append_spec_errors(
+    errors: list[FieldError], spec: Json, path: str, claimed: Mapping[str, Json] = NO_VOLUMES
+) -> None:
+    """Judge a pod spec, its defaults being set. `claimed`: volumes that its pods will get besides, by name."""
+    volumes = {**claimed, **append_volume_errors(errors, spec.get("volumes", []), f"{path}.volumes")}
     append_container_errors(errors, spec, volumes, path)
     _append_choice_errors(errors, spec, path)
     _append_dns_errors(errors, spec, path)
