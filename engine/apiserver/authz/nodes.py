@@ -97,13 +97,17 @@ class _Projected(msgspec.Struct, frozen=True):
     sources: tuple[_Source, ...] = ()
 
 
+class _Present(msgspec.Struct, frozen=True):
+    """That it is there is all that counts."""
+
+
 class _Volume(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     config_map: _Named | None = None
     secret: _Named | None = None
     projected: _Projected | None = None
     persistent_volume_claim: _Named | None = None
-    ephemeral: msgspec.Raw | None = None
+    ephemeral: _Present | None = None
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):

@@ -72,6 +72,20 @@ async def test_it_reads_volumes_that_its_pods_use_and_its_own_folders(agent: Cli
             await agent.get(PERSISTENTVOLUMES, name)
 
 
+async def test_it_reads_the_claims_of_ephemeral_volumes_of_its_pods(engine: RunningEngine, agent: Client) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    spec = {
+        "nodeName": "m1",
+        "containers": [{"name": "c", "image": "busybox"}],
+        "volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "user"}, "spec": spec}
+    await engine.client.create(PODS, pod, "default")
+    body = {"metadata": {"name": "user-v"}, "spec": claim}
+    await engine.client.create(PERSISTENTVOLUMECLAIMS, body, "default")
+    assert (await agent.get(PERSISTENTVOLUMECLAIMS, "user-v", "default"))["metadata"]["name"] == "user-v"
+
+
 @pytest.mark.usefixtures("volumes")
 async def test_it_lists_its_own_folders_and_nothing_else(agent: Client) -> None:
     own = await agent.list(PERSISTENTVOLUMES, label_selector=f"{localpath.MACHINE}=m1")
