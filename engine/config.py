@@ -37,6 +37,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     load_balancer_pool: tuple[str, ...] = ()
     """Addresses for Services of type LoadBalancer: networks (192.168.1.240/28), ranges (192.168.1.10-192.168.1.20)."""
     cluster_domain: str = "cluster.local"
+    scheduler_config: Path | None = None
+    """A KubeSchedulerConfiguration; without it there is the one profile `default-scheduler`."""
     audit_log: bool = False
     """Write who did what to audit.log in the data dir."""
     controllers: bool = True

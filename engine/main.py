@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import sys
+import typing
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from engine.pki import Pki, use_shared, write_private
 from engine.store.errors import StoreError
 from engine.store.etcdaccess import EtcdAccess
 from engine.store.protocol import Store
+
+if typing.TYPE_CHECKING:
+    from engine.scheduler.configuration import SchedulerConfig
 
 log = structlog.get_logger(__name__)
 
@@ -75,8 +79,28 @@ async def run(config: EngineConfig, on_ready: Callable[[ApiServer], None] | None
             (config.data_dir / "engine.json").unlink(missing_ok=True)
 
 
+def scheduler_settings(path: Path | None) -> SchedulerConfig:
+    """Raises EngineError naming the field at fault."""
+    from engine.scheduler.configuration import DEFAULTS, ConfigurationError, read
+
+    if path is None:
+        return DEFAULTS
+    # Only here: an engine without such a file need not load a reader of YAML.
+    import yaml
+
+    try:
+        return read(yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506 - safe
+    except OSError as error:
+        raise EngineError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise EngineError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ConfigurationError as error:
+        raise EngineError(f"{path}: {error}") from error
+
+
 async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callable[[ApiServer], None] | None) -> None:
     clock = SystemClock()
+    scheduling = scheduler_settings(config.scheduler_config) if config.scheduler_config is not None else None
     pki = _pki(config)
     async with AsyncExitStack() as stack:
         store = await _opened_store(config, pki)
@@ -92,7 +116,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         _announce(config, pki, address)
         api.documents.ready = True
         if config.controllers:
-            _start_parts(scope, api, config, pki, clock)
+            _start_parts(scope, api, config, pki, clock, scheduling=scheduling)
         if on_ready is not None:
             on_ready(api)
         log.info("engine serves", address=f"{address[0]}:{address[1]}", data_dir=str(config.data_dir))
@@ -171,7 +195,15 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         await serving.__aexit__(None, None, None)
 
 
-def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pki, clock: SystemClock) -> None:
+def _start_parts(
+    scope: TaskScope,
+    api: ApiServer,
+    config: EngineConfig,
+    pki: Pki,
+    clock: SystemClock,
+    *,
+    scheduling: SchedulerConfig | None,
+) -> None:
     """Start what works through the API; the scope stops it in reverse."""
     # These take longer to load than the API to start: they come when that is done.
     from engine.fleet import elsewhere
@@ -202,8 +234,9 @@ def _start_parts(scope: TaskScope, api: ApiServer, config: EngineConfig, pki: Pk
     )
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
     signer = RequestSigner(pki)
+    profiles = scheduling or scheduler_settings(None)
     start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))
-    start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock))
+    start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock, profiles))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
     leads = start("links", elsewhere.LEASE, links.run)

@@ -46,14 +46,18 @@ for command in (backup, restore, rotate_key):
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, callback=listen_address, metavar="HOST:PORT",
               help="Where to serve the API; port 0 takes a free one.")  # fmt: skip
 @click.option("--kubeconfig-out", type=click.Path(path_type=Path), help="Write the admin's kubeconfig here too.")
+@click.option("--scheduler-config", type=click.Path(path_type=Path), metavar="FILE",
+              help="Read the scheduler's profiles from this KubeSchedulerConfiguration.")  # fmt: skip
 @click.option("--audit-log", is_flag=True, help="Write who did what to audit.log in the data dir.")
 @store_options
 @click.pass_obj
 def run(
     data_dir: Path,
     own_dir: Path | None,
+    *,
     listen: tuple[str, int],
     kubeconfig_out: Path | None,
+    scheduler_config: Path | None,
     audit_log: bool,
     **storing: Any,
 ) -> None:
@@ -72,6 +76,7 @@ def run(
             host=host,
             port=port,
             kubeconfig_out=kubeconfig_out,
+            scheduler_config=scheduler_config,
             audit_log=audit_log,
             **stored,
         )

@@ -210,7 +210,7 @@ CLUSTER_ROLES: tuple[DefaultRole, ...] = (
             _EVENTS,
             _may("create", "coordination.k8s.io", "leases"),
             _may("get update", "coordination.k8s.io", "leases", "kube-scheduler"),
-            _may(_READ, "core", "nodes"),
+            _may(_READ, "core", "namespaces nodes"),
             _may(f"delete {_READ}", "core", "pods"),
             _may("create", "core", "bindings pods/binding"),
             _may("patch update", "core", "pods/status"),

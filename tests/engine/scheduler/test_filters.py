@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine.scheduler.filters import FILTERS, Refusal, refusal
-from engine.scheduler.placing import explain
-from tests.engine.scheduler.objects import asking, machine, shape
+from engine.scheduler.placing import Unplaceable
+from tests.engine.scheduler.objects import asking, machine, pod, resident, shape
 
 TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -63,7 +63,7 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
         pytest.param(
             {"affinity": terms(expression("metadata.name", "In", "m2"), fields=True)},
             {},
-            ("node(s) didn't match Pod's node affinity/selector",),
+            ("node(s) didn't satisfy plugin(s) [NodeAffinity]",),
             id="by name",
         ),
         pytest.param(
@@ -95,18 +95,19 @@ def port(number: int, **more: Any) -> dict[str, Any]:
 )
 def test_host_port_is_given_once(first: dict[str, Any], second: dict[str, Any], fits: bool) -> None:
     taken = machine()
-    taken.add(shape(**first))
+    there = resident(pod("there", **first))
+    taken.add(there)
     assert (refusal(shape(**second), taken) is None) is fits
-    taken.remove(shape(**first))
+    taken.remove(there)
     assert refusal(shape(**second), taken) is None
 
 
 def test_what_is_taken_is_not_free() -> None:
     half = machine()
-    half.add(shape(containers=[asking("3")]))
+    half.add(resident(pod("there", containers=[asking("3")])))
     verdict = refusal(shape(containers=[asking("2")]), half)
-    assert verdict == Refusal(("Insufficient cpu",), curable=True)
-    assert refusal(shape(containers=[asking("5")]), half) == Refusal(("Insufficient cpu",), curable=False)
+    assert verdict == Refusal(("Insufficient cpu",), curable=True, plugin="NodeResourcesFit")
+    assert refusal(shape(containers=[asking("5")]), half) == Refusal(("Insufficient cpu",), plugin="NodeResourcesFit")
 
 
 def test_filters_are_asked_in_upstreams_order() -> None:
@@ -115,20 +116,13 @@ def test_filters_are_asked_in_upstreams_order() -> None:
     ]  # fmt: skip
 
 
-def test_reasons_are_counted_sorted_and_followed_by_preemption() -> None:
+def test_reasons_are_counted_and_sorted() -> None:
     tainted = Refusal(("node(s) had untolerated taint {node.kubernetes.io/not-ready: }",))
     full = Refusal(("Insufficient cpu",), curable=True)
-    assert explain(3, [tainted, full, full], shape()) == (
-        "0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 2 Insufficient cpu. "
-        "preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, "
-        "2 No preemption victims found for incoming pod."
+    assert Unplaceable(uid="p", count=3, refusals={"m1": tainted, "m2": full, "m3": full}).message == (
+        "0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 2 Insufficient cpu."
     )
 
 
 def test_cluster_without_machines_says_so() -> None:
-    assert explain(0, [], shape()) == "no nodes available to schedule pods"
-
-
-def test_pod_that_never_preempts_says_so() -> None:
-    message = explain(1, [Refusal(("Too many pods",), curable=True)], shape(preemptionPolicy="Never"))
-    assert message.endswith("preemption: not eligible due to preemptionPolicy=Never.")
+    assert Unplaceable(uid="p", count=0).message == "no nodes available to schedule pods"

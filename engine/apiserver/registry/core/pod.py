@@ -8,6 +8,7 @@ from apimachinery.objects.errors import Forbidden
 from apimachinery.objects.field import FieldError, forbidden
 from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.core.accounttoken import mount_account_token
+from engine.apiserver.registry.core.pod_labelkeys import merge_label_keys
 from engine.apiserver.registry.core.pod_printing import POD_COLUMNS, PodRow
 from engine.apiserver.registry.core.pod_update import ephemeral_containers_errors, resize_errors, update_errors
 from engine.apiserver.registry.kind import Context, DeleteOptions, Json, Kind, Subresource
@@ -28,6 +29,14 @@ _SYSTEM_CLASSES: dict[str, Json] = {
     name: {"metadata": {"name": name}, "value": value} for name, value in SYSTEM_CLASSES.items()
 }
 _MIRROR = "kubernetes.io/config.mirror"
+_GATED: Json = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -155,7 +164,11 @@ def _validate(obj: Json) -> list[FieldError]:
 
 def _prepare_create(obj: Json, _context: Context) -> None:
     obj["metadata"]["generation"] = 1
-    obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+    status: Json = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+    if obj["spec"].get("schedulingGates"):
+        status["conditions"] = [_GATED]
+    obj["status"] = status
+    merge_label_keys(obj)
 
 
 def _prepare_update(new: Json, old: Json, _context: Context) -> None:
