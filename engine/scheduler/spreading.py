@@ -178,6 +178,8 @@ class SoftSpread:
 
     def placed(self, index: int) -> None:
         """One more pod of the shape is on this candidate."""
+        if self._ignored[index]:
+            return
         machine = self._candidates[index]
         labels = self._shape.kind.labels
         stale: set[int] = set()
