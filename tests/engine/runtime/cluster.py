@@ -25,6 +25,7 @@ from engine.apiserver.server import ApiServer
 from engine.controllers.autoscaling.views import Metrics
 from engine.runtime.controllers import ControllersConfig, run_controllers
 from engine.runtime.scheduling import run_scheduler
+from engine.scheduler.configuration import DEFAULTS, SchedulerConfig
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -266,6 +267,7 @@ async def running(
     ready_after: float = 0.0,
     register: bool = True,
     metrics: Metrics | None = None,
+    scheduling: SchedulerConfig = DEFAULTS,
 ) -> AsyncIterator[Cluster]:
     """Controllers, scheduler and machines on this API; `wrap` gives the controllers a worse connection."""
     clock = SystemClock()
@@ -279,7 +281,7 @@ async def running(
         scope.spawn(
             "controllers", run_controllers(connection("kube-controller-manager"), clock, config, metrics=metrics)
         )
-        scope.spawn("scheduler", run_scheduler(connection("kube-scheduler"), clock))
+        scope.spawn("scheduler", run_scheduler(connection("kube-scheduler"), clock, scheduling))
         if register:
             for name in kubelets.names:
                 await kubelets.register(name)
