@@ -6,7 +6,7 @@ import importlib
 
 from scripts.benchmarks import report
 
-NAMES = ("api", "tui", "boot", "services")
+NAMES = ("api", "tui", "boot", "services", "scheduler", "hollow")
 
 
 def main() -> None:
