@@ -102,7 +102,9 @@ async def test_no_update_is_lost_and_none_appears_from_nowhere_over_a_kill(start
     await asyncio.sleep(1)
     recorder.stopped = True
     await work
-    assert sum(1 for operation in recorder.operations if operation.revision) > 100
+    assert sum(1 for operation in recorder.operations if operation.revision) > 20, (
+        "too little was done to prove anything"
+    )
     assert problems(recorder.operations) == []
 
 

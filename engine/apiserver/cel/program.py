@@ -58,6 +58,16 @@ def _library() -> Any:
     return importlib.import_module("cel.cel")
 
 
+def something(value: Any) -> Any:
+    """An optional that has a value."""
+    return _library().OptionalValue.of(value)
+
+
+def nothing() -> Any:
+    """An optional without one."""
+    return _library().OptionalValue.none()
+
+
 @lru_cache(1)
 def _functions() -> dict[str, Any]:
     return {**FUNCTIONS, "optField": _opt_field, "optIndex": _opt_index}

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apimachinery.objects.field import FieldError, invalid
-from engine.apiserver.cel.program import Budget, BudgetExceeded, CelError, evaluate, size_of
+from engine.apiserver.cel.program import Budget, BudgetExceeded, CelError, evaluate, nothing, size_of, something
 from engine.apiserver.cel.rewriting import tokens
 from engine.apiserver.custom.formats import duration_seconds
 from engine.apiserver.custom.structural import MISSING, Schema
@@ -125,9 +125,7 @@ def _field(path: str, below: str) -> str:
 
 
 def _optional(old: Any, schema: Schema) -> Any:
-    from cel import OptionalValue
-
-    return OptionalValue.none() if old is MISSING or old is None else OptionalValue.of(said(old, schema))
+    return nothing() if old is MISSING or old is None else something(said(old, schema))
 
 
 def said(value: Any, schema: Schema | None) -> Any:
