@@ -64,7 +64,7 @@ class Mounter:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def publish(self, uid: str, wanted: Wanted) -> tuple[Path, bool]:
-        """Mount for a pod. The path, and whether it is the pod's group's by the driver. Raises DriverFailed, OSError."""
+        """Mount for a pod. The path, and whether the driver gave it to the pod's group. Raises DriverFailed."""
         home = self._home(uid, wanted.name)
         target = home / "mount"
         async with self._lock(wanted.handle), self._drivers.driver(wanted.driver) as driver:
