@@ -50,8 +50,9 @@ class StatusError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            status["reason"] = self.reason
         if self.details:
             status["details"] = {key: self.details[key] for key in _DETAILS if key in self.details} | self.details
         return {**status, "code": self.code}

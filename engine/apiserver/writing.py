@@ -155,8 +155,6 @@ class Writing:
         kind, context, namespace = call.kind, call.context, call.route.namespace
         if call.route.verb != "create":
             self._may_create(call)
-        if obj.get("metadata", {}).get("resourceVersion"):
-            raise BadRequest("resourceVersion should not be set on objects to be created")
         named = bool(obj.get("metadata", {}).get("name"))
         strategy.admit_create(kind, obj, namespace if kind.namespaced else None, context)
         metadata: Json = obj["metadata"]

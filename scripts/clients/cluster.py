@@ -19,25 +19,25 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 KUBECTL = REPOSITORY / ".venv/clients/kubectl"
 ADMIN, ADMINS = "kubernetes-admin", "kubeadm:cluster-admins"
 
-# A cluster of kind or K3s answers names by pods; ours by the agent of each machine. Suites that look into kube-system
-# want to see running pods, so there are two of that name and those labels, which sleep.
-_SYSTEM_PODS = """
+# A cluster of kind or K3s answers names, and measures, by pods; ours by the agent of each machine. Suites that look into
+# kube-system want to see such pods run, so there are some of their names and labels, which sleep.
+_SYSTEM_PODS = {"coredns": "kube-dns", "metrics-server": "metrics-server"}
+_SYSTEM_POD = """
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: coredns
+  name: {name}
   namespace: kube-system
-  labels: {k8s-app: kube-dns}
+  labels: {{k8s-app: {label}}}
 spec:
-  replicas: 2
   selector:
-    matchLabels: {k8s-app: kube-dns}
+    matchLabels: {{k8s-app: {label}}}
   template:
     metadata:
-      labels: {k8s-app: kube-dns}
+      labels: {{k8s-app: {label}}}
     spec:
       containers:
-      - {name: coredns, image: "registry.k8s.io/pause:3.9"}
+      - {{name: {name}, image: "registry.k8s.io/pause:3.9"}}
 """
 
 _ADMIN_BINDING = f"""
@@ -71,8 +71,10 @@ class Cluster:
         self.pilothouse("lab", "load-image", str(archive), "--name", self.name)
 
     def add_system_pods(self) -> None:
-        self.kubectl("apply", "-f", "-", stdin=_SYSTEM_PODS)
-        self.kubectl("rollout", "status", "deployment/coredns", "--namespace", "kube-system", "--timeout", "60s")
+        for name, label in _SYSTEM_PODS.items():
+            self.kubectl("apply", "-f", "-", stdin=_SYSTEM_POD.format(name=name, label=label))
+        for name in _SYSTEM_PODS:
+            self.kubectl("rollout", "status", f"deployment/{name}", "--namespace", "kube-system", "--timeout", "60s")
 
     def add_admin(self) -> Path:
         """The kubeconfig of kubeadm's admin, whose certificate the cluster has signed on request."""

@@ -23,7 +23,9 @@ def _nginx(architecture: str) -> Image:
 # What the suites' pods run, by the images that stand in for them: `ubuntu` for its date, cat and sleep.
 STAND_INS: Mapping[Callable[[str], Image], tuple[str, ...]] = {
     busybox: ("docker.io/library/busybox:latest", "docker.io/library/ubuntu:latest"),
-    _nginx: tuple(f"docker.io/library/nginx:{tag}" for tag in ("1.7.9", "1.10", "1.14.2", "1.15.4", "stable")),
+    _nginx: tuple(
+        f"docker.io/library/nginx:{tag}" for tag in ("1.7.9", "1.10", "1.14.2", "1.15.4", "1.21.4", "stable")
+    ),
     _pause: ("k8s.gcr.io/pause:2.0", "registry.k8s.io/pause:3.9"),
     python: ("docker.io/library/python:latest",),
 }
@@ -84,6 +86,24 @@ def _lay_out_kr8s(source: Path, _site_packages: Path, work: Path) -> None:
     (work / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
 
 
+def _lay_out_kubernetes_asyncio(source: Path, site_packages: Path, work: Path) -> None:
+    client = site_packages / "kubernetes_asyncio"
+    shutil.copytree(source / "kubernetes_asyncio/e2e_test", client / "e2e_test", dirs_exist_ok=True)
+    (work / "kubernetes_asyncio").symlink_to(client)
+
+
+def _lay_out_lightkube(source: Path, _site_packages: Path, work: Path) -> None:
+    shutil.copytree(source / "e2e-tests", work / "e2e-tests")
+
+
+def _lay_out_kopf(source: Path, _site_packages: Path, work: Path) -> None:
+    """Its tests run its examples, and read both and their settings relative to where they run."""
+    shutil.copytree(source / "tests/e2e", work / "tests/e2e")
+    shutil.copytree(source / "examples", work / "examples")
+    for file in ("tests/conftest.py", "pyproject.toml", "peering.yaml"):
+        shutil.copy(source / file, work / file)
+
+
 _V1BETA1_CRDS = "asks for CustomResourceDefinitions of apiextensions.k8s.io/v1beta1 first, which Kubernetes has not served since 1.22"
 
 SUITES = {
@@ -114,5 +134,25 @@ SUITES = {
                 "wants one resource named pods: metrics.k8s.io, which kind does not serve and we do, has another"
             ),
         },
+    ),
+    "kubernetes-asyncio": Suite(
+        packages=("kubernetes-asyncio", "pytest", "pytest-asyncio", "pytest-timeout"),
+        lay_out=_lay_out_kubernetes_asyncio,
+        tests=("kubernetes_asyncio/e2e_test",),
+    ),
+    "lightkube": Suite(
+        packages=("lightkube-models", "pytest", "pytest-asyncio", "pytest-timeout"),
+        from_source=True,
+        lay_out=_lay_out_lightkube,
+        tests=("e2e-tests",),
+    ),
+    "kopf": Suite(
+        packages=(
+            "pytest>=9", "pytest-asyncio", "pytest-mock", "pytest-timeout", "pytest-aiohttp", "looptime>=0.7", "kmock>=0.5",
+            "astpath[xpath]", "lxml", "certbuilder", "certvalidator", "freezegun", "pykube-ng", "kubernetes",
+        ),
+        from_source=True,
+        lay_out=_lay_out_kopf,
+        tests=("--only-e2e", "tests/e2e", "examples"),
     ),
 }  # fmt: skip

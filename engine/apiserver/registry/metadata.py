@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from apimachinery.objects.errors import BadRequest
+from apimachinery.objects.errors import BadRequest, StatusError
 from apimachinery.objects.field import FieldError, forbidden, immutable, invalid, required, too_long
 from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import names
@@ -27,9 +27,13 @@ _SERVER_OWNED = ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", 
 def begin_create(kind: Kind, obj: Json, namespace: str | None, context: Context) -> None:
     """Fill in what the server decides about a new object: namespace, name, uid, creationTimestamp.
 
-    `namespace` is the request's, None for kinds of the cluster. Raises BadRequest when the object names another.
+    `namespace` is the request's, None for kinds of the cluster. Raises BadRequest when the object names another, and
+    StatusError when it has been stored before.
     """
     metadata: Json = obj.setdefault("metadata", {})
+    if _is_revision(metadata.get("resourceVersion", "")):
+        # Upstream's store says so, as an error that has no reason; what is no revision is passed over.
+        raise StatusError("resourceVersion should not be set on objects to be created", code=500, reason="")
     if kind.namespaced:
         if metadata.setdefault("namespace", namespace or "") != namespace:
             raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
@@ -41,6 +45,10 @@ def begin_create(kind: Kind, obj: Json, namespace: str | None, context: Context)
         metadata["name"] = generate_name(metadata["generateName"])
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = format_time(context.now)
+
+
+def _is_revision(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) != 0
 
 
 def generate_name(base: str) -> str:

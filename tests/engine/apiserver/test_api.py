@@ -9,7 +9,16 @@ import aiohttp
 import pytest
 
 from apimachinery.client.client import Client
-from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Expired, Forbidden, Invalid, NotFound
+from apimachinery.objects.errors import (
+    AlreadyExists,
+    BadRequest,
+    Conflict,
+    Expired,
+    Forbidden,
+    Invalid,
+    NotFound,
+    StatusError,
+)
 from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, NODES, PODS, SECRETS
 from engine.apiserver.inprocess import InProcessTransport
 from engine.apiserver.request import User
@@ -87,6 +96,18 @@ async def test_a_name_of_the_clients_own_is_kept_beside_a_generate_name(engine: 
     text = 'configmaps "a-given" already exists, the server was not able to generate a unique name for the object'
     with pytest.raises(AlreadyExists, match=text):
         await engine.client.create(CONFIGMAPS, both, "default")
+
+
+async def test_an_object_that_was_stored_before_cannot_be_created_again_as_it_is(engine: RunningEngine) -> None:
+    made = await engine.client.create(CONFIGMAPS, config_map("a"), "default")
+    await engine.client.delete(CONFIGMAPS, "a", "default")
+    with pytest.raises(StatusError, match="^resourceVersion should not be set on objects to be created$") as refused:
+        await engine.client.create(CONFIGMAPS, made, "default")
+    assert refused.value.code == 500
+    # what was never a revision is passed over, as upstream does
+    made["metadata"]["resourceVersion"] = "v1"
+    again = await engine.client.create(CONFIGMAPS, made, "default")
+    assert again["metadata"]["resourceVersion"].isdecimal()
 
 
 async def test_create_in_a_missing_namespace_names_it(engine: RunningEngine) -> None:

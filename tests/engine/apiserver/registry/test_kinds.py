@@ -89,7 +89,6 @@ def test_the_server_alone_decides_identity_and_age() -> None:
         "name": "x",
         "uid": "mine",
         "creationTimestamp": "1999-01-01T00:00:00Z",
-        "resourceVersion": "7",
         "generation": 9,
     }
     metadata = created(CONFIG_MAP, {"metadata": {**claimed, "selfLink": "/x"}})["metadata"]
