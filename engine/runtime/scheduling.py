@@ -119,13 +119,12 @@ class Scheduling:
         async with TaskScope("decisions") as scope:
             while True:
                 self._changed.clear()
-                decisions = self._core.cycle(self._clock.monotonic())
-                for decision in decisions:
-                    await self._slots.acquire()
-                    scope.spawn(f"{type(decision).__name__}/{key(decision.pod)}", self._carry_out(decision))
-                if decisions or len(self._core.queue):
+                for decisions in self._core.decide(self._clock.monotonic()):
+                    for decision in decisions:
+                        await self._slots.acquire()
+                        scope.spawn(f"{type(decision).__name__}/{key(decision.pod)}", self._carry_out(decision))
                     await asyncio.sleep(0)
-                else:
+                if not len(self._core.queue):
                     await self._wait_for_work()
 
     async def _wait_for_work(self) -> None:

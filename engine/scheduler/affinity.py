@@ -120,7 +120,7 @@ class Preferred:
 
     def __init__(self, snapshot: Snapshot, candidates: Sequence[Machine], shape: Shape, profile: Profile) -> None:
         self._snapshot = snapshot
-        self._candidates = candidates
+        self._candidates = list(candidates)
         self._shape = shape
         self._profile = profile
         self._points: Counts = {}
@@ -142,6 +142,12 @@ class Preferred:
     @property
     def idle(self) -> bool:
         return not self._points and not self._grows
+
+    def remove(self, index: int) -> None:
+        """This candidate is out of the running."""
+        del self._candidates[index]
+        for values in self._values.values():
+            del values[index]
 
     def placed(self, index: int) -> None:
         machine = self._candidates[index]

@@ -47,6 +47,8 @@ class Machine:
     residents: dict[str, Resident] = field(default_factory=dict[str, Resident])
     host_ports: Counter[HostPort] = field(default_factory=Counter[HostPort])
     generation: int = 0
+    guarded: bool = False
+    """It has taints, or is cordoned."""
 
     @property
     def pods(self) -> int:
@@ -60,6 +62,7 @@ class Machine:
         """Take over what the Node object says now."""
         self.node = node
         self.labels = node.metadata.labels
+        self.guarded = bool(node.spec.taints) or node.spec.unschedulable
         self.allocatable = amounts(node.status.allocatable)
         self.images = {name: image.size_bytes for image in node.status.images for name in image.names}
 
@@ -85,6 +88,7 @@ class Machine:
             residents=dict(self.residents),
             host_ports=Counter(self.host_ports),
             generation=self.generation,
+            guarded=self.guarded,
         )
 
     def _count(self, shape: Shape, sign: int) -> None:

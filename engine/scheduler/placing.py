@@ -5,16 +5,16 @@ outcome is that of placing them one by one.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.scheduler.affinity import Preferred, Required
 from engine.scheduler.filters import Refusal
-from engine.scheduler.judging import Judge, Verdict
+from engine.scheduler.judging import Judge
 from engine.scheduler.machine import Machine, Resident
 from engine.scheduler.owners import Owners
 from engine.scheduler.profile import DEFAULT_PROFILE, Profile
-from engine.scheduler.scores import image_locality, relative
+from engine.scheduler.scores import MAXIMUM, image_locality, relative
 from engine.scheduler.shape import Shape
 from engine.scheduler.snapshot import Snapshot
 from engine.scheduler.spreading import HardSpread, SoftSpread
@@ -68,6 +68,7 @@ class Unplaceable:
         return frozenset(one.plugin for one in self.refusals.values())
 
 
+ELSEWHERE = Refusal(("node(s) didn't satisfy plugin(s) [NodeAffinity]",), plugin="NodeAffinity")
 Outcome = Placement | Unplaceable
 
 
@@ -156,8 +157,7 @@ class Batch:
         self._machines = machines
         self._profile = profile
         self._judge = placer.judge(shape, profile)
-        self._refusals: dict[str, Refusal] = {}
-        self._verdicts: dict[str, Verdict] = {}
+        self._refusals: Mapping[str, Refusal] = {}
         self._open: list[Machine] = []
         self._sort(machines)
         self._spread = placer.hard_spread(shape, machines, profile)
@@ -167,6 +167,11 @@ class Batch:
         self._soft: SoftSpread | None = None
         self._preferred: Preferred | None = None
         self._relative: list[int] = []
+        self._totals: list[int] | None = None
+        self._scale: tuple[int, int] | None = None
+        self._last = -1
+        self._alike = False
+        """No machine's points depend on which others are in the running."""
         self._base: list[int] = []
         weights = profile.weights
         self._spread_weight = weights.get("PodTopologySpread", 0) * _CROWD
@@ -178,7 +183,7 @@ class Batch:
         feasible = self._allowed(pod, against)
         if not feasible:
             return Unplaceable(uid=pod.uid, count=len(self._machines), refusals={**self._refusals, **against})
-        if not self._fresh or feasible != self._feasible:
+        if (not self._fresh or feasible != self._feasible) and not self._narrow(feasible):
             self._compare(feasible)
         nominated = self._snapshot.nominated.get(pod.uid)
         index = -1
@@ -189,29 +194,37 @@ class Batch:
         return self._take(pod, index)
 
     def _sort(self, machines: Sequence[Machine]) -> None:
-        shape = self._shape
-        if (
-            shape.only is not None
-            and "NodeAffinity" not in self._profile.disabled_filters
-            and len(shape.only) < len(machines) // 4
-        ):
+        shape, judge = self._shape, self._judge
+        disabled = self._profile.disabled_filters
+        if shape.only is not None and "NodeAffinity" not in disabled and len(shape.only) < len(machines) // 4:
             # Pods meant for few machines (a DaemonSet's) should not cost a look at all of them.
-            found = {m.name: self._judge.judge(m) for name in shape.only if (m := self._snapshot.machine(name))}
-            elsewhere = Refusal(("node(s) didn't satisfy plugin(s) [NodeAffinity]",), plugin="NodeAffinity")
-            verdicts = {m.name: found.get(m.name, elsewhere) for m in machines}
+            self._refusals = refusals = _Elsewhere(machines)
+            for name in sorted(shape.only):
+                machine = self._snapshot.machine(name)
+                if machine is not None:
+                    judge.record(machine, judge.judge(machine))
+                    if name in judge.refusals:
+                        refusals.known[name] = judge.refusals[name]
+                    else:
+                        self._open.append(machine)
         else:
-            verdicts = self._judge.refresh(self._snapshot)
-        storage, disabled = self._placer.storage, self._profile.disabled_filters
-        for machine in machines:
-            verdict = verdicts[machine.name]
-            if isinstance(verdict, Verdict) and shape.claims:
-                verdict = storage.refusal(self._snapshot, shape, machine, disabled) or verdict
-            if isinstance(verdict, Refusal):
-                self._refusals[machine.name] = verdict
-            else:
-                self._verdicts[machine.name] = verdict
+            judge.refresh(self._snapshot)
+            self._refusals, self._open = judge.refusals, judge.open
+        if not shape.claims:
+            return
+        self._refusals, opened, self._open = dict(self._refusals), self._open, []
+        for machine in opened:
+            verdict = self._placer.storage.refusal(self._snapshot, shape, machine, disabled)
+            if verdict is None:
                 self._open.append(machine)
-        self._open.sort(key=lambda machine: machine.name)
+            else:
+                self._refusals[machine.name] = verdict
+
+    def _remember(self, machine: Machine, refusal: Refusal) -> None:
+        if isinstance(self._refusals, _Elsewhere):
+            self._refusals.known[machine.name] = refusal
+        elif self._refusals is not self._judge.refusals:
+            self._refusals = {**self._refusals, machine.name: refusal}
 
     def _allowed(self, pod: Candidate, against: dict[str, Refusal]) -> list[Machine]:
         """The machines that this pod may go to now; why not to the others goes to `against`."""
@@ -277,15 +290,18 @@ class Batch:
 
     def _compare(self, feasible: list[Machine]) -> None:
         """Score the machines against each other."""
+        self._totals = None
         self._feasible, self._fresh = list(feasible), True
         shape, profile, weights = self._shape, self._profile, self._profile.weights
-        verdicts = [self._verdicts[m.name] for m in feasible]
+        known = self._judge.verdicts
+        verdicts = [known[m.name] for m in feasible]
         compared = [0] * len(feasible)
         if self._wished:
             weight = weights["NodeAffinity"]
             compared = [weight * points for points in relative([v.wishes for v in verdicts])]
-        taints = [v.soft_taints for v in verdicts]
-        if any(taints) and (weight := weights.get("TaintToleration", 0)):
+        taints = [v[2] for v in verdicts]
+        self._alike = not self._wished and not any(taints)
+        if not self._alike and any(taints) and (weight := weights.get("TaintToleration", 0)):
             points = relative(taints, reverse=True)
             compared = [sofar + weight * one for sofar, one in zip(compared, points, strict=True)]
         if weight := weights.get("ImageLocality", 0):
@@ -293,16 +309,15 @@ class Batch:
             if images:
                 compared = [c + weight * images.get(m.name, 0) for c, m in zip(compared, feasible, strict=True)]
         self._relative = compared
-        self._base = [self._points(index) for index in range(len(feasible))]
+        self._base = [
+            (verdict[0] + points) * _CROWD - len(machine.residents)
+            for verdict, points, machine in zip(verdicts, compared, feasible, strict=True)
+        ]
         self._soft = self._soft_spread(feasible) if self._spread_weight else None
         self._preferred = None
         if self._affinity_weight:
             preferred = Preferred(self._snapshot, feasible, shape, profile)
             self._preferred = None if preferred.idle else preferred
-
-    def _points(self, index: int) -> int:
-        machine = self._feasible[index]
-        return (self._verdicts[machine.name].points + self._relative[index]) * _CROWD - machine.pods
 
     def _soft_spread(self, feasible: list[Machine]) -> SoftSpread | None:
         shape, profile = self._shape, self._profile
@@ -312,17 +327,55 @@ class Batch:
         if not spreads:
             return None
         all_labels = shape.spreads or not profile.system_spread
-        return SoftSpread(self._snapshot, self._machines, feasible, shape, spreads, all_labels=all_labels)
+        return SoftSpread(self._snapshot, feasible, shape, spreads, all_labels=all_labels)
+
+    def _narrow(self, feasible: list[Machine]) -> bool:
+        """Whether only the machine taken last has dropped out, so that the rest need not be counted anew."""
+        last, before = self._last, self._feasible
+        if last < 0 or not self._alike or len(feasible) != len(before) - 1:
+            return False
+        if feasible[:last] != before[:last] or feasible[last:] != before[last + 1 :]:
+            return False
+        if self._soft is not None and not self._soft.remove(last):
+            return False
+        if self._preferred is not None:
+            self._preferred.remove(last)
+        del self._base[last], self._relative[last]
+        self._feasible, self._fresh, self._totals, self._last = list(feasible), True, None, -1
+        return True
 
     def _best(self) -> int:
-        totals = self._base
-        if self._soft is not None:
-            weight = self._spread_weight
-            totals = [base + weight * points for base, points in zip(totals, self._soft.scores(), strict=True)]
+        if self._totals is None:
+            totals = self._base
+            if self._soft is not None:
+                weight = self._spread_weight
+                self._scale = self._soft.scale()
+                totals = [base + weight * points for base, points in zip(totals, self._soft.scores(), strict=True)]
+            if self._preferred is not None:
+                weight = self._affinity_weight
+                totals = [base + weight * points for base, points in zip(totals, self._preferred.scores(), strict=True)]
+            self._totals = list(totals)
+        return self._totals.index(max(self._totals))
+
+    def _update(self, index: int) -> None:
+        """A pod was placed on this candidate: its total changes, and those of others that share a domain with it."""
+        self._last = index
+        changed = self._soft.placed(index) if self._soft is not None else []
         if self._preferred is not None:
-            weight = self._affinity_weight
-            totals = [base + weight * points for base, points in zip(totals, self._preferred.scores(), strict=True)]
-        return totals.index(max(totals))
+            self._preferred.placed(index)
+            self._totals = None
+        if self._totals is None:
+            return
+        if self._soft is None:
+            self._totals[index] = self._base[index]
+            return
+        scale = self._soft.scale()
+        if scale is None or scale != self._scale or not scale[1]:
+            self._totals = None
+            return
+        (both, highest), raw, weight = scale, self._soft.raw(), self._spread_weight
+        for one in {index, *changed}:
+            self._totals[one] = self._base[one] + weight * (MAXIMUM * (both - raw[one]) // highest)
 
     def _take(self, pod: Candidate, index: int) -> Placement:
         machine = self._feasible[index]
@@ -335,20 +388,34 @@ class Batch:
         for part in (self._spread, self._required):
             if part is not None:
                 part.shift(self._shape.kind, machine, 1)
-        if self._soft is not None:
-            self._soft.placed(index)
-        if self._preferred is not None:
-            self._preferred.placed(index)
         # Of the rest only the machine that took the pod has changed.
         verdict = self._judge.judge(machine)
+        self._judge.record(machine, verdict)
         if isinstance(verdict, Refusal):
-            self._refusals[machine.name] = verdict
             self._open = [one for one in self._open if one is not machine]
             self._fresh = False
+            self._remember(machine, verdict)
         else:
-            self._verdicts[machine.name] = verdict
-            self._base[index] = self._points(index)
+            self._base[index] = (verdict.points + self._relative[index]) * _CROWD - machine.pods
+        self._update(index)
         return Placement(uid=pod.uid, machine=machine.name, volumes=plan)
+
+
+class _Elsewhere(Mapping[str, Refusal]):
+    """All machines but those `known` are refused for the same reason."""
+
+    def __init__(self, machines: Sequence[Machine]) -> None:
+        self._machines = machines
+        self.known: dict[str, Refusal] = {}
+
+    def __getitem__(self, name: str) -> Refusal:
+        return self.known.get(name, ELSEWHERE)
+
+    def __iter__(self) -> Iterator[str]:
+        return (machine.name for machine in self._machines)
+
+    def __len__(self) -> int:
+        return len(self._machines)
 
 
 def nominated_on(snapshot: Snapshot, shape: Shape, uid: str) -> dict[str, list[Resident]]:

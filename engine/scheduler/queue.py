@@ -119,8 +119,10 @@ class SchedulingQueue(Generic[E, W]):
     def unschedulable(self, key: str, why: W, now: float) -> None:
         """It was tried and fitted nowhere."""
         waiting = self._all.get(key)
-        if waiting is None:
+        if waiting is None or key in self._active_keys:
+            # Gone, or changed while it was tried: then it is tried anew.
             return
+        self._leave(key)
         waiting.attempts += 1
         waiting.tried_at, waiting.why = now, why
         self._unschedulable[key] = None
@@ -129,8 +131,9 @@ class SchedulingQueue(Generic[E, W]):
     def failed(self, key: str, now: float) -> None:
         """Something went wrong on the way, which was not for want of a machine."""
         waiting = self._all.get(key)
-        if waiting is None:
+        if waiting is None or key in self._active_keys:
             return
+        self._leave(key)
         waiting.errors += 1
         waiting.tried_at = now
         self._back_off(key, waiting)

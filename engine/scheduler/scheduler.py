@@ -5,7 +5,7 @@ counts at once; `bound` and `not_bound` say how it went.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -32,8 +32,10 @@ from engine.scheduler.views import Budget, Claim, CsiNode, Namespace, Node, Pers
 
 T = TypeVar("T")
 SHAPES_KEPT = 4096
-TOGETHER = 200
-"""Pods placed in one cycle."""
+POPPED = 2000
+"""Pods taken from the queue for one cycle: of equally important ones, those of one shape are placed together."""
+TOGETHER = 32
+"""Pods placed without a pause."""
 GANG = "Coscheduling"
 
 
@@ -190,23 +192,24 @@ class Scheduler:
 
     def cycle(self, now: float) -> list[Decision]:
         """Decide about the pods that are first in the queue."""
+        return [decision for decided in self.decide(now) for decision in decided]
+
+    def decide(self, now: float) -> Iterator[list[Decision]]:
+        """As `cycle`, in small steps: between them others may run, and tell of changes."""
         self.queue.tick(now)
         popped: list[str] = []
-        while len(popped) < TOGETHER and (uid := self.queue.pop()) is not None:
+        while len(popped) < POPPED and (uid := self.queue.pop()) is not None:
             popped.append(uid)
-        decisions: list[Decision] = []
         gangs: set[str] = set()
         for uids in self._batches(popped):
             first = self.queue.entry(uids[0])
-            if first is None:
-                continue
-            if not first.shape.group:
-                decisions += self._place(first, uids, now)
-            elif first.shape.group not in gangs:
+            if first is not None and first.shape.group and first.shape.group not in gangs:
                 gangs.add(first.shape.group)
                 mine = [uid for uid in popped if self._group(uid) == first.shape.group]
-                decisions += self._place_gang(first.shape.group, mine, now)
-        return decisions
+                yield self._place_gang(first.shape.group, mine, now)
+            elif first is None or not first.shape.group:
+                for start in range(0, len(uids), TOGETHER):
+                    yield self._place(uids[start : start + TOGETHER], now)
 
     def bound(self, bind: Bind) -> None:
         """The API took it."""
@@ -320,16 +323,21 @@ class Scheduler:
         waiter = self.queue.entry(uid)
         return waiter.priority if waiter is not None else 0
 
-    def _place(self, first: Waiter, uids: Sequence[str], now: float) -> list[Decision]:
+    def _place(self, uids: Sequence[str], now: float) -> list[Decision]:
+        """Pods of one shape, unless they changed meanwhile."""
+        waiters = {uid: waiter for uid in uids if (waiter := self.queue.entry(uid)) is not None}
+        by_shape: dict[Shape, list[str]] = {}
+        for uid, waiter in waiters.items():
+            if self.snapshot.resident(uid) is None:
+                by_shape.setdefault(waiter.shape, []).append(uid)
         decisions: list[Decision] = []
-        for outcome in self._outcomes(first, uids):
-            waiter = self.queue.entry(outcome.uid)
-            if waiter is None:
-                continue
-            if isinstance(outcome, Placement):
-                decisions.append(self._bind(waiter, outcome))
-            else:
-                decisions += self._turned_away(waiter, outcome, now)
+        for alike in by_shape.values():
+            for outcome in self._outcomes(waiters[alike[0]], alike):
+                waiter = waiters[outcome.uid]
+                if isinstance(outcome, Placement):
+                    decisions.append(self._bind(waiter, outcome))
+                else:
+                    decisions += self._turned_away(waiter, outcome, now)
         return decisions
 
     def _outcomes(self, first: Waiter, uids: Sequence[str]) -> list[Outcome]:

@@ -92,6 +92,10 @@ class Shape:
         """Whether the pod says itself how it wants to be spread."""
         return bool(self.hard_spread or self.soft_spread)
 
+    @property
+    def required_nodes_matter(self) -> bool:
+        return bool(self.node_selector) or self.required is not None
+
     def required_nodes_match(self, labels: Mapping[str, str], name: str) -> bool:
         """Node selector and required node affinity."""
         if self.node_selector and not self.node_selector.items() <= labels.items():

@@ -27,6 +27,9 @@ class Snapshot:
         self._kinds_with_terms: dict[bytes, KindUse] = {}
         self._by_change: OrderedDict[str, Machine] = OrderedDict()
         """The machine changed last is at the end."""
+        self._present: list[Machine] | None = None
+        self.losses = 0
+        """How many machines have gone so far."""
         self._generation = 0
         self.namespaces: dict[str, Mapping[str, str]] = {}
         """Labels of the namespaces."""
@@ -42,8 +45,10 @@ class Snapshot:
         return self._generation
 
     def machines(self) -> list[Machine]:
-        """Machines that have a Node object."""
-        return [machine for machine in self._machines.values() if machine.node is not None]
+        """Machines that have a Node object. Not to be changed."""
+        if self._present is None:
+            self._present = [machine for machine in self._machines.values() if machine.node is not None]
+        return self._present
 
     def machine(self, name: str) -> Machine | None:
         machine = self._machines.get(name)
@@ -59,6 +64,7 @@ class Snapshot:
     def node_changed(self, node: Node) -> None:
         machine = self._machine(node.metadata.name)
         self._forget_images(machine)
+        self._present = None
         machine.describe(node)
         for image, size in machine.images.items():
             self.having_image.setdefault(image, {})[machine.name] = size
@@ -68,6 +74,8 @@ class Snapshot:
         machine = self._machines.get(name)
         if machine is not None:
             self._forget_images(machine)
+            self._present = None
+            self.losses += 1
             machine.node = None
             self._touch(machine)
             self._drop_if_empty(machine)

@@ -122,7 +122,6 @@ class SoftSpread:
     def __init__(
         self,
         snapshot: Snapshot,
-        machines: Sequence[Machine],
         candidates: Sequence[Machine],
         shape: Shape,
         spreads: Sequence[Spread],
@@ -131,55 +130,83 @@ class SoftSpread:
     ) -> None:
         self._shape = shape
         self._spreads = spreads
-        self._candidates = candidates
+        self._candidates = list(candidates)
         keys = [one.key for one in spreads]
-        self._ignored = [all_labels and not all(key in m.labels for key in keys) for m in candidates]
-        scored = [m for m, ignored in zip(candidates, self._ignored, strict=True) if not ignored]
         self._values = [[m.labels.get(key) for m in candidates] for key in keys]
+        self._ignored: list[bool] | None = None
+        if all_labels and any(None in values for values in self._values):
+            self._ignored = [None in values for values in zip(*self._values, strict=True)]
         self._counts: list[dict[str, int]] = []
         self._weights: list[float] = []
-        for spread in spreads:
-            domains = {m.labels.get(spread.key, "") for m in scored}
-            # Every machine is a domain of its own by its name; upstream counts those that are in the running.
-            size = len(scored) if spread.key == HOSTNAME else len(domains)
-            self._weights.append(math.log(size + 2))
-            self._counts.append(self._counted(snapshot, machines, spread, domains, all_labels=all_labels))
-        self._raw = [self._score(index) for index in range(len(candidates))]
+        for number, spread in enumerate(spreads):
+            domains = self._domains(number)
+            self._weights.append(self._weight(spread, len(domains)))
+            self._counts.append(self._counted(snapshot, spread, domains, all_labels=all_labels))
+        self._members: dict[int, dict[str, list[int]]] = {}
+        """By constraint and value the candidates there."""
+        self._raw = self._scores_of(range(len(candidates)))
 
-    def _counted(
-        self, snapshot: Snapshot, machines: Sequence[Machine], spread: Spread, domains: set[str], *, all_labels: bool
-    ) -> dict[str, int]:
-        eligible: dict[str, str] = {}
-        by_host = spread.key == HOSTNAME
-        for machine in machines:
-            if all_labels and not all(one.key in machine.labels for one in self._spreads):
-                continue
-            value = machine.labels.get(spread.key, "")
-            # Counts by machine are taken from the machine itself, whoever else may be let in.
-            if value in domains and (by_host or _included(self._shape, spread, machine)):
-                eligible[machine.name] = value
+    def remove(self, index: int) -> bool:
+        """This candidate is out of the running. False when all must be counted anew."""
+        if self._ignored is not None:
+            return False
+        del self._candidates[index]
+        for number, values in enumerate(self._values):
+            del values[index]
+            spread = self._spreads[number]
+            domains = len(values) if spread.key == HOSTNAME else len(self._domains(number))
+            self._weights[number] = self._weight(spread, domains)
+        self._members = {}
+        self._raw = self._scores_of(range(len(self._candidates)))
+        return True
+
+    def _weight(self, spread: Spread, domains: int) -> float:
+        # Every machine is a domain of its own by its name; upstream counts those that are in the running.
+        size = len(self._candidates) - sum(self._ignored or ()) if spread.key == HOSTNAME else domains
+        return math.log(size + 2)
+
+    def _domains(self, number: int) -> set[str]:
+        """The values of the label among the candidates that are scored."""
+        values = self._values[number]
+        if self._ignored is None:
+            return {value or "" for value in values}
+        return {value or "" for value, ignored in zip(values, self._ignored, strict=True) if not ignored}
+
+    def _counted(self, snapshot: Snapshot, spread: Spread, domains: set[str], *, all_labels: bool) -> dict[str, int]:
+        # Counts by machine are taken from the machine itself, whoever else may be let in.
+        everywhere = spread.key == HOSTNAME
+        keys = [one.key for one in self._spreads] if all_labels else []
         counts = dict.fromkeys(domains, 0)
         for use in _selected(snapshot, self._shape, spread):
             for name, count in use.where.items():
-                value = eligible.get(name)
-                if value is not None:
+                machine = snapshot.machine(name)
+                value = machine.labels.get(spread.key, "") if machine is not None else ""
+                if (
+                    machine is not None
+                    and value in counts
+                    and (everywhere or _included(self._shape, spread, machine))
+                    and all(key in machine.labels for key in keys)
+                ):
                     counts[value] += count
         return counts
 
-    def _score(self, index: int) -> int:
-        score = 0.0
+    def _scores_of(self, indexes: Sequence[int]) -> list[int]:
+        raw = [0.5] * len(indexes)
         for spread, counts, weight, values in zip(
             self._spreads, self._counts, self._weights, self._values, strict=True
         ):
-            value = values[index]
-            if value is not None:
-                score += counts.get(value, 0) * weight + (spread.max_skew - 1)
-        return math.floor(score + 0.5)
+            fixed = spread.max_skew - 1
+            get = counts.get
+            raw = [
+                sofar if (value := values[index]) is None else sofar + get(value, 0) * weight + fixed
+                for sofar, index in zip(raw, indexes, strict=True)
+            ]
+        return [int(value) for value in raw]
 
-    def placed(self, index: int) -> None:
-        """One more pod of the shape is on this candidate."""
-        if self._ignored[index]:
-            return
+    def placed(self, index: int) -> list[int]:
+        """One more pod of the shape is on this candidate; answers those whose score changed by that."""
+        if self._ignored is not None and self._ignored[index]:
+            return []
         machine = self._candidates[index]
         labels = self._shape.kind.labels
         stale: set[int] = set()
@@ -192,13 +219,34 @@ class SoftSpread:
                 stale.add(index)
             elif _included(self._shape, spread, machine):
                 self._counts[number][value] += 1
-                stale |= {i for i, other in enumerate(self._values[number]) if other == value}
-        for one in stale:
-            self._raw[one] = self._score(one)
+                stale.update(self._where(number, value))
+        changed = list(stale)
+        for one, points in zip(changed, self._scores_of(changed), strict=True):
+            self._raw[one] = points
+        return changed
+
+    def _where(self, number: int, value: str) -> list[int]:
+        members = self._members.get(number)
+        if members is None:
+            members = self._members[number] = {}
+            for index, one in enumerate(self._values[number]):
+                if one is not None:
+                    members.setdefault(one, []).append(index)
+        return members.get(value, [])
+
+    def scale(self) -> tuple[int, int] | None:
+        """(highest and lowest together, highest): by them `scores` turns counts into points. None: ask `scores`."""
+        if self._ignored is not None:
+            return None
+        highest = max(self._raw)
+        return highest + min(self._raw), highest
+
+    def raw(self) -> list[int]:
+        return self._raw
 
     def scores(self) -> list[int]:
         """0 to 100 for each candidate."""
-        if not any(self._ignored):
+        if self._ignored is None:
             return _turned(self._raw)
         scored = iter(_turned([raw for raw, out in zip(self._raw, self._ignored, strict=True) if not out]))
         return [0 if out else next(scored) for out in self._ignored]
