@@ -21,7 +21,7 @@ from engine.scheduler.spreading import HardSpread, SoftSpread
 from engine.scheduler.storage import Storage, VolumePlan
 
 NO_NODES = "no nodes available to schedule pods"
-_SHAPES_KEPT = 256
+_SHAPES_KEPT = 128
 _CROWD = 8192
 """Between machines of equal points the one with fewer pods is taken, then the first by name."""
 

@@ -137,7 +137,9 @@ def shape_of(pod: Pod) -> Shape:
 
 def shape_key(pod: Pod) -> bytes:
     """Equal for pods that differ in nothing that matters here."""
-    spec = msgspec.structs.replace(pod.spec, node_name="", scheduling_gates=())
+    # Other volumes than claims do not matter; that of the account's token has a name of its own in each pod.
+    claims = tuple(v for v in pod.spec.volumes if v.persistent_volume_claim is not None or v.ephemeral is not None)
+    spec = msgspec.structs.replace(pod.spec, node_name="", scheduling_gates=(), volumes=claims)
     meta = pod.metadata
     owner = controller_of(meta)
     own_name = meta.name if any(volume.ephemeral is not None for volume in spec.volumes) else ""

@@ -144,6 +144,13 @@ def test_pods_of_one_set_are_of_one_shape_wherever_they_stand() -> None:
     assert shape_key(one) != shape_key(pod("a", owner="other"))
 
 
+def test_names_of_volumes_that_are_no_claims_make_no_difference() -> None:
+    one, other = (pod("a", volumes=[{"name": f"kube-api-access-{n}", "projected": {}}]) for n in ("x", "y"))
+    assert shape_key(one) == shape_key(other)
+    with_claim = pod("a", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    assert shape_key(one) != shape_key(with_claim)
+
+
 @pytest.mark.slow
 def test_a_thousand_pods_find_their_places_among_a_thousand_machines_within_a_second() -> None:
     view = placer(*(node(f"m{n}") for n in range(1000)))
