@@ -34,6 +34,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pod_dir: str = "/var/lib/pilothouse/pods"
     # Volumes that are folders of this machine; a disk of its own may be mounted here.
     volume_dir: str = "/var/lib/pilothouse/volumes"
+    # Where storage drivers expect the kubelet's folders: their own pods mount nothing else of the machine.
+    kubelet_dir: str = "/var/lib/kubelet"
     state_dir: str = "/var/lib/pilothouse/agent"
     log_dir: str = "/var/log/pods"
     cni_conf_dir: str = "/etc/pilothouse/cni"

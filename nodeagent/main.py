@@ -38,6 +38,7 @@ from nodeagent.network.policies.views import PodView
 from nodeagent.pods.build import log_directory
 from nodeagent.pods.cgroups import Cgroups
 from nodeagent.pods.claims import Claims
+from nodeagent.pods.drivers import DriverVolumes
 from nodeagent.pods.env import Service, service_variables
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.hosts import parse_resolv_conf
@@ -53,6 +54,8 @@ from nodeagent.server.app import Server
 from nodeagent.stats.machine import measure_capacity, measure_pressure, measure_space, node_address, system_info
 from nodeagent.stats.node import KUBELET_VERSION, NodeFacts
 from nodeagent.stats.registrar import Registrar
+from nodeagent.volumes.csi.mounting import Mounter
+from nodeagent.volumes.csi.registry import Drivers
 from nodeagent.volumes.keeper import FolderKeeper
 
 log = structlog.get_logger(__name__)
@@ -128,15 +131,20 @@ class Agent:
             Path(config.volume_dir),
             lambda volume, reason, text: recorder.volume(volume, "Warning", reason, text),
         )
+        references = References(client, state / "references", self.clock)
+        kubelet = Path(config.kubelet_dir)
+        self._drivers = Drivers(client, config.node_name, kubelet / "plugins_registry")
+        mounter = Mounter(self._drivers, kubelet)
         self.machine = Machine(
             config=config,
             client=client,
             runtime=runtime,
             recorder=recorder,
-            references=References(client, state / "references", self.clock),
+            references=references,
             tokens=Tokens(client, state / "tokens", self.clock),
             claims=Claims(client, state / "claims"),
             keeper=self._keeper,
+            drivers=DriverVolumes(client, config.node_name, mounter, references, recorder),
             cgroups=Cgroups(config.cgroup_root),
             images=Images(runtime, self.clock.monotonic),
             handlers=Handlers(runtime),
@@ -164,6 +172,7 @@ class Agent:
         scope.supervise("events", self.machine.recorder.run)
         scope.supervise("node", self._registrar.report, backoff=quick)
         scope.supervise("lease", self._registrar.renew)
+        scope.supervise("drivers", self._drivers.run)
         scope.supervise("folders", self._keeper.run)
         scope.supervise("rotation", self._rotate)
         scope.supervise("image-gc", self._image_gc.run)

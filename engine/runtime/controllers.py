@@ -33,6 +33,7 @@ from engine.controllers.replicationcontroller import ReplicationControllerContro
 from engine.controllers.resourcequota.controller import ResourceQuotaController
 from engine.controllers.serviceaccount import ServiceAccountController
 from engine.controllers.statefulset.controller import StatefulSetController
+from engine.controllers.storage.attaching import AttachDetach
 from engine.controllers.storage.claimbinding import ClaimBinder
 from engine.controllers.storage.ephemeral import EphemeralVolumes
 from engine.controllers.storage.expansion import Expansion
@@ -139,6 +140,7 @@ def controllers(config: ControllersConfig, metrics: Metrics, signer: Signer | No
         VolumeProtection(),
         EphemeralVolumes(),
         Expansion(),
+        AttachDetach(),
         LocalPathProvisioner(),
         LocalPathReclaimer(),
         LocalPathResizer(),

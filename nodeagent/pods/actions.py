@@ -48,7 +48,7 @@ class Actions:
     def __init__(self, machine: Machine, pod: Pod) -> None:
         self._machine = machine
         self._folder = machine.pod_folder(pod.uid)
-        self._storage = PodStorage(self._folder, pod, machine.claims, machine.keeper)
+        self._storage = PodStorage(self._folder, pod, machine.claims, machine.keeper, machine.drivers)
 
     def log_directory(self, pod: Pod) -> str:
         return build.log_directory(self._machine.config.log_dir, pod)
@@ -79,6 +79,9 @@ class Actions:
     async def overfull(self, pod: Pod) -> str:
         """What to evict the pod for, in words: a volume that holds more than it may. Empty: nothing."""
         return await self._storage.overfull(pod)
+
+    async def grow(self, pod: Pod) -> None:
+        await self._storage.grow(pod)
 
     async def run_sandbox(self, pod: Pod, attempt: int) -> None:
         """Raises StepFailed."""

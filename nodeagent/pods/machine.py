@@ -13,6 +13,7 @@ from nodeagent.cri.runtime import Runtime
 from nodeagent.cri.types import Dns
 from nodeagent.pods.cgroups import Cgroups
 from nodeagent.pods.claims import Claims
+from nodeagent.pods.drivers import DriverVolumes
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.images import Images
 from nodeagent.pods.recorder import Recorder
@@ -38,6 +39,7 @@ class Machine:
     tokens: Tokens
     claims: Claims
     keeper: FolderKeeper
+    drivers: DriverVolumes
     cgroups: Cgroups
     images: Images
     handlers: Handlers

@@ -14,6 +14,7 @@ from apimachinery.client.errors import ConnectionFailed
 from apimachinery.objects import quantity
 from apimachinery.objects.errors import StatusError
 from nodeagent.pods.claims import Claims, claim_name
+from nodeagent.pods.drivers import DriverVolumes
 from nodeagent.pods.view import Container, Pod, VolumeMount
 from nodeagent.volumes import nfs, subpath, trees
 from nodeagent.volumes.fields import PodFacts
@@ -40,10 +41,12 @@ class Provided:
 class PodStorage:
     """Every step may be repeated; nothing but `folder`, the pod's own, holds what is mounted."""
 
-    def __init__(self, folder: Path, pod: Pod, claims: Claims, keeper: FolderKeeper) -> None:
+    def __init__(self, folder: Path, pod: Pod, claims: Claims, keeper: FolderKeeper, drivers: DriverVolumes) -> None:
         self._folder = folder
         self._claims = claims
         self._keeper = keeper
+        self._drivers = drivers
+        self._grown: list[Bound] = []
         security = pod.spec.security_context
         self._group = security.fs_group
         self._policy = security.fs_group_change_policy
@@ -65,11 +68,17 @@ class PodStorage:
         bound = await self._claims.resolve(pod, outer)
         for volume in outer:
             try:
-                provided[volume.name] = await self._outer(volume, bound.get(volume.name))
+                provided[volume.name] = await self._outer(pod, volume, bound.get(volume.name))
             except (OSError, nfs.NfsFailed) as error:
                 what = bound[volume.name].volume.metadata.name if volume.name in bound else volume.name
                 raise MountFailed(f'MountVolume.SetUp failed for volume "{what}" : {error}') from error
         self._provided = provided
+        self._grown = [one for one in bound.values() if one.volume.spec.csi is not None]
+
+    async def grow(self, pod: Pod) -> None:
+        """Let volumes of drivers that have grown be used whole."""
+        for bound in self._grown:
+            await self._drivers.grow(pod, bound)
 
     def refresh(self, pod: Pod, facts: PodFacts, contents: Contents, stamp: str) -> None:
         """Bring changed ConfigMaps, Secrets and labels into volumes that stand already. Raises MountFailed."""
@@ -82,6 +91,7 @@ class PodStorage:
     async def tear_down(self, uid: str) -> None:
         """Unmount and remove everything that is the pod's; what it got from elsewhere stays. Raises OSError."""
         await asyncio.to_thread(trees.remove, self._folder / "volume-subpaths")
+        await self._drivers.take_back(uid)
         await asyncio.to_thread(self._own.tear_down)
         self._claims.release(uid)
 
@@ -94,7 +104,9 @@ class PodStorage:
             text = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{container.name}"'
             raise MountFailed(text) from error
 
-    async def _outer(self, volume: Volume, bound: Bound | None) -> Provided:
+    async def _outer(self, pod: Pod, volume: Volume, bound: Bound | None) -> Provided:
+        if bound is None and volume.csi is not None:
+            return Provided(path=await self._drivers.provide(pod, volume, None), read_only=volume.csi.read_only)
         if bound is None:
             return await self._nfs(volume.name, volume.nfs or NfsSource(), ())
         persistent = bound.volume
@@ -102,6 +114,9 @@ class PodStorage:
         name = persistent.metadata.name
         if spec.volume_mode == "Block" and spec.local is None:
             raise MountFailed(f'MapVolume.SetUp failed for volume "{name}" : no volume plugin matched')
+        if spec.csi is not None:
+            path = await self._drivers.provide(pod, volume, bound)
+            return Provided(path=path, read_only=bound.read_only or spec.csi.read_only)
         if spec.local is not None:
             return await self._local(persistent, read_only=bound.read_only)
         if spec.host_path is not None:
@@ -168,7 +183,7 @@ def is_recursive(mount: VolumeMount, *, supported: bool) -> bool:
 
 def _is_outer(pod: Pod, volume: Volume) -> bool:
     """Whether the volume comes from elsewhere than the pod itself."""
-    return bool(claim_name(pod, volume)) or volume.nfs is not None
+    return bool(claim_name(pod, volume)) or volume.nfs is not None or volume.csi is not None
 
 
 def _memory_limit(pod: Pod) -> int | None:

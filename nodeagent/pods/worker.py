@@ -51,6 +51,8 @@ from nodeagent.pods.view import Pod, PodStatus
 log = structlog.get_logger(__name__)
 SETTLE_SECONDS = 2.0
 """How long a status in the API may differ from ours before ours is sent again: a watch is a little behind."""
+GROWTH_SECONDS = 15.0
+"""How often claims on volumes of drivers are asked whether their file systems have to grow."""
 SIZES_SECONDS = 10.0
 """How often volumes that may hold only so much are measured, as upstream's eviction manager does."""
 
@@ -117,6 +119,8 @@ class Worker:
                 scope.spawn("refresh", self._refresh())
             if any(volume.is_bounded for volume in self._pod.spec.volumes):
                 scope.spawn("sizes", self._watch_sizes())
+            if any(volume.persistent_volume_claim or volume.ephemeral for volume in self._pod.spec.volumes):
+                scope.spawn("growth", self._watch_growth())
             await self._loop(scope, probes)
         await self._actions.erase(self._pod)
 
@@ -292,6 +296,12 @@ class Worker:
             if self._notes.facts.prepared and not self._pod.deleting:
                 await self._actions.refresh(self._pod, self._look.ips())
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _watch_growth(self) -> None:
+        while True:
+            await asyncio.sleep(GROWTH_SECONDS)
+            if self._notes.facts.prepared and not self._pod.deleting:
+                await self._actions.grow(self._pod)
 
     async def _watch_sizes(self) -> None:
         while self._notes.facts.evicted is None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.objects.meta import Object
-from nodeagent.volumes.view import HostPathSource, LocalSource, NfsSource, View
+from nodeagent.volumes.view import CsiSource, HostPathSource, LocalSource, NfsSource, View
 
 
 class NodeSelector(View, frozen=True):
@@ -27,6 +27,8 @@ class VolumeSpec(View, frozen=True):
     local: LocalSource | None = None
     host_path: HostPathSource | None = None
     nfs: NfsSource | None = None
+    csi: CsiSource | None = None
+    capacity: dict[str, str] = {}
 
 
 class VolumeStatus(View, frozen=True):
@@ -42,8 +44,15 @@ class ClaimSpec(View, frozen=True):
     volume_name: str = ""
 
 
+class ClaimCondition(View, frozen=True):
+    type: str = ""
+    status: str = ""
+
+
 class ClaimStatus(View, frozen=True):
     phase: str = ""
+    capacity: dict[str, str] = {}
+    conditions: tuple[ClaimCondition, ...] = ()
 
 
 class Claim(Object, frozen=True, rename="camel"):
@@ -58,3 +67,25 @@ class Bound(View, frozen=True):
     claim: str = ""
     read_only: bool = False
     volume: PersistentVolume = PersistentVolume()
+
+
+class DriverSpec(View, frozen=True):
+    attach_required: bool = True
+    pod_info_on_mount: bool = False
+    fs_group_policy: str = "ReadWriteOnceWithFSType"
+    volume_lifecycle_modes: tuple[str, ...] = ("Persistent",)
+
+
+class CsiDriver(Object, frozen=True, rename="camel"):
+    """What the cluster was told of a driver."""
+
+    spec: DriverSpec = DriverSpec()
+
+
+class AttachmentStatus(View, frozen=True):
+    attached: bool = False
+    attachment_metadata: dict[str, str] = {}
+
+
+class VolumeAttachment(Object, frozen=True, rename="camel"):
+    status: AttachmentStatus = AttachmentStatus()

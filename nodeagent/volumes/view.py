@@ -97,6 +97,24 @@ class NfsSource(View, frozen=True):
     read_only: bool = False
 
 
+class SecretReference(View, frozen=True):
+    # In a pod's own volume the namespace is the pod's.
+    name: str = ""
+    namespace: str = ""
+
+
+class CsiSource(View, frozen=True):
+    """A driver's volume; in a pod's own one there is no handle."""
+
+    driver: str = ""
+    volume_handle: str = ""
+    read_only: bool = False
+    fs_type: str = ""
+    volume_attributes: dict[str, str] = {}
+    node_stage_secret_ref: SecretReference | None = None
+    node_publish_secret_ref: SecretReference | None = None
+
+
 class LocalSource(View, frozen=True):
     path: str = ""
     fs_type: str = ""
@@ -107,6 +125,7 @@ class Volume(View, frozen=True):
     persistent_volume_claim: ClaimSource | None = None
     ephemeral: EphemeralSource | None = None
     nfs: NfsSource | None = None
+    csi: CsiSource | None = None
     empty_dir: EmptyDirSource | None = None
     host_path: HostPathSource | None = None
     config_map: ConfigMapSource | None = None

@@ -209,7 +209,8 @@ def test_mounted_volumes_survive_a_restart_of_the_agent(storage: Cluster) -> Non
     machine = before["spec"]["nodeName"]
     assert len(mounts(storage, machine)) == 1
     on_machine(storage, machine, "systemctl", "restart", "pilothouse-agent.service")
-    storage.kubectl("exec", "user", "--", "sh", "-c", "echo still > /data/here")
+    write = ("exec", "user", "--", "sh", "-c", "echo still > /data/here")
+    assert eventually(lambda: storage.try_kubectl(*write).returncode == 0)
     folder = volume_of(storage, "steady")["spec"]["local"]["path"]
     assert on_machine(storage, machine, "cat", f"{folder}/inner/here") == "still\n"
     assert len(mounts(storage, machine)) == 1

@@ -248,6 +248,7 @@ def _enrolled(pki: Pki, machine: PrivateMachine, work: Path, api_server: str) ->
         pod_dir=str(work / "pods"),
         state_dir=str(state),
         volume_dir=str(work / "volumes"),
+        kubelet_dir=str(work / "kubelet"),
         log_dir=str(work / "logs"),
         cni_conf_dir=str(machine.root / "cni"),
         cgroup_root=machine.cgroup_root,

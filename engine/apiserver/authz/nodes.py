@@ -101,6 +101,10 @@ class _Present(msgspec.Struct, frozen=True):
     """That it is there is all that counts."""
 
 
+class _Inline(msgspec.Struct, frozen=True, rename="camel"):
+    node_publish_secret_ref: _Named | None = None
+
+
 class _Volume(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     config_map: _Named | None = None
@@ -108,6 +112,7 @@ class _Volume(msgspec.Struct, frozen=True, rename="camel"):
     projected: _Projected | None = None
     persistent_volume_claim: _Named | None = None
     ephemeral: _Present | None = None
+    csi: _Inline | None = None
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -163,6 +168,8 @@ class NodeAuthorizer:
             return self._decide_by_pods(node, asked, resource)
         if asked.group == "" and resource == "persistentvolumes":
             return self._decide_volume(node, asked)
+        if asked.group == "storage.k8s.io" and resource == "volumeattachments":
+            return self._decide_attachment(node, asked)
         if asked.group == "storage.k8s.io" and resource == "csinodes":
             return _decide_csi_node(node, asked)
         if resource == "leases" and asked.group == "coordination.k8s.io":
@@ -184,7 +191,20 @@ class NodeAuthorizer:
             return Decision(False, "No Object name found")
         if not asked.namespace:
             return Decision(False, "can only read namespaced object of this type")
-        if not self.needs(node, (asked.resource, asked.namespace, asked.name)):
+        if not self._is_needed(node, asked):
+            return Decision(False, f"no relationship found between node '{node}' and this object")
+        return ALLOWED
+
+    def _is_needed(self, node: str, asked: Attributes) -> bool:
+        if self.needs(node, (asked.resource, asked.namespace, asked.name)):
+            return True
+        claims = self._volumes.claims_needing(asked.namespace, asked.name) if asked.resource == "secrets" else ()
+        return any(self.needs(node, ("persistentvolumeclaims", *claim)) for claim in claims)
+
+    def _decide_attachment(self, node: str, asked: Attributes) -> Decision:
+        if asked.verb != "get":
+            return Decision(False, "can only get individual resources of this type")
+        if not self._volumes.is_attached_to(asked.name, node):
             return Decision(False, f"no relationship found between node '{node}' and this object")
         return ALLOWED
 
@@ -292,6 +312,8 @@ def _volume_references(volume: _Volume, pod: str) -> Iterator[tuple[str, str]]:
         yield "secrets", volume.secret.secret_name
     if volume.persistent_volume_claim is not None:
         yield "persistentvolumeclaims", volume.persistent_volume_claim.claim_name
+    if volume.csi is not None and volume.csi.node_publish_secret_ref is not None:
+        yield "secrets", volume.csi.node_publish_secret_ref.name
     if volume.ephemeral is not None:
         yield "persistentvolumeclaims", f"{pod}-{volume.name}"
     for source in volume.projected.sources if volume.projected is not None else ():

@@ -17,6 +17,7 @@ import structlog
 
 from nodeagent import disk
 from nodeagent.volumes import kernel, trees
+from nodeagent.volumes.csi.client import DriverFailed
 from nodeagent.volumes.csi.messages import (
     EXPAND_VOLUME,
     SINGLE_NODE_MULTI_WRITER,
@@ -55,6 +56,10 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     staging: str = ""
 
 
+class StageFailed(Exception):
+    """The volume cannot be had on this machine at all."""
+
+
 class Mounter:
     """`root` is the kubelet's folder. One volume is staged or unstaged by one task at a time."""
 
@@ -64,9 +69,15 @@ class Mounter:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def publish(self, uid: str, wanted: Wanted) -> tuple[Path, bool]:
-        """Mount for a pod. The path, and whether the driver gave it to the pod's group. Raises DriverFailed."""
+        """Mount for a pod. The path, and whether the driver gave it to the pod's group.
+
+        Raises StageFailed where the machine cannot have the volume, DriverFailed where the pod cannot; OSError.
+        """
         home = self._home(uid, wanted.name)
         target = home / "mount"
+        if await asyncio.to_thread(self.is_published, uid, wanted.name):
+            # By an agent before us; it has the group as well.
+            return target, True
         async with self._lock(wanted.handle), self._drivers.driver(wanted.driver) as driver:
             able = await driver.capabilities()
             stages = STAGE_UNSTAGE_VOLUME in able and not wanted.inline
@@ -78,14 +89,17 @@ class Mounter:
             capability = _capability(wanted, able)
             if staging is not None:
                 await asyncio.to_thread(staging.mkdir, 0o750, True, True)
-                await driver.stage(
-                    volume_id=wanted.handle,
-                    publish_context=wanted.publish_context,
-                    staging_target_path=str(staging),
-                    volume_capability=capability,
-                    secrets=wanted.stage_secrets,
-                    volume_context=wanted.context,
-                )
+                try:
+                    await driver.stage(
+                        volume_id=wanted.handle,
+                        publish_context=wanted.publish_context,
+                        staging_target_path=str(staging),
+                        volume_capability=capability,
+                        secrets=wanted.stage_secrets,
+                        volume_context=wanted.context,
+                    )
+                except DriverFailed as error:
+                    raise StageFailed(str(error)) from error
             await driver.publish(
                 volume_id=wanted.handle,
                 publish_context=wanted.publish_context,
@@ -97,6 +111,10 @@ class Mounter:
                 volume_context=wanted.context,
             )
         return target, VOLUME_MOUNT_GROUP in able and wanted.group is not None
+
+    def is_published(self, uid: str, name: str) -> bool:
+        home = self._home(uid, name)
+        return _read(home) is not None and kernel.is_mounted(home / "mount")
 
     async def expand(self, uid: str, wanted: Wanted, size: int) -> None:
         """Let the driver grow what it has mounted; nothing where it need not. Raises DriverFailed."""

@@ -11,6 +11,7 @@ from apimachinery.objects.resources import (
     PERSISTENTVOLUMES,
     PODS,
     STORAGECLASSES,
+    VOLUMEATTACHMENTS,
     Resource,
 )
 from tests.engine.conftest import RunningEngine, start_engine, stop_engine
@@ -277,3 +278,27 @@ async def test_kubectl_shows_claims_and_volumes_in_upstreams_columns(engine: Run
     assert "Status:        Bound" in described
     assert "Used By:       <none>" in described
     assert "pv.kubernetes.io/bind-completed: yes" in (await engine.kubectl("describe", "pvc", "data")).out
+
+
+async def test_driver_that_attaches_is_asked_by_an_attachment_that_goes_with_the_pod(cluster: Cluster) -> None:
+    source = {"driver": "disks.example", "volumeHandle": "h"}
+    disk = volume(csi=source)
+    del disk["spec"]["hostPath"]
+    await cluster.client.create(PERSISTENTVOLUMES, disk)
+    await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim(storageClassName="manual"))
+    await in_phase(cluster, PERSISTENTVOLUMECLAIMS, "data", "Bound")
+    await cluster.client.create(PODS, pod())
+
+    async def attachments() -> list[Json]:
+        return (await cluster.client.list(VOLUMEATTACHMENTS)).items
+
+    (made,) = await eventually(attachments)
+    machine = (await in_phase(cluster, PODS, "user", "Running"))["spec"]["nodeName"]
+    wanted = {"attacher": "disks.example", "nodeName": machine, "source": {"persistentVolumeName": "disk"}}
+    assert made["spec"] == wanted
+    await cluster.client.delete(PODS, "user", "default")
+
+    async def none_left() -> bool:
+        return not await attachments()
+
+    await eventually(none_left)
