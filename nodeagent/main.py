@@ -8,7 +8,7 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -104,7 +104,7 @@ async def start(
     stack.push_async_callback(agent.machine.handlers.close)
     scope = await stack.enter_async_context(TaskScope("agent"))
     agent.launch(scope, config.cri_socket)
-    server = Server(config, agent.roster, runtime, agent.clock, agent.health)
+    server = Server(config, agent.roster, runtime, agent.clock, agent.health, may_reach=agent.may_reach)
     agent.address = await stack.enter_async_context(server.serving(tls))
     return agent
 
@@ -122,6 +122,7 @@ class Agent:
         self._services: Informer[Service] = Informer(client, SERVICES, view=Service)
         self._ip = config.node_ip or node_address()
         self._gates = Gates()
+        self._is_endpoint: Callable[[str], bool] = lambda _address: False
         capacity = measure_capacity(Path(config.pod_dir), config.max_pods)
         state = Path(config.state_dir)
         recorder = Recorder(client, config.node_name, self.clock)
@@ -183,6 +184,10 @@ class Agent:
     def health(self) -> Mapping[str, Health]:
         return self._scope.health() if self._scope is not None else {}
 
+    def may_reach(self, address: str) -> bool:
+        """Where the engine may connect to from here, besides the pods."""
+        return address == self._ip or self._is_endpoint(address)
+
     async def _run_pods(self, scope: TaskScope, socket: str) -> None:
         backoff = Backoff(initial=0.5, maximum=5.0)
         while True:
@@ -201,8 +206,14 @@ class Agent:
 
     async def _run_network(self) -> None:
         from nodeagent.network.run import run_network
+        from nodeagent.network.state import ClusterState
 
-        await run_network(self._client, self.config, self.config.node_name, self.clock, gates=self._gates)
+        def keep(state: ClusterState) -> None:
+            self._is_endpoint = lambda address: bool(state.endpoints_at(address))
+
+        await run_network(
+            self._client, self.config, self.config.node_name, self.clock, gates=self._gates, on_state=keep
+        )
 
     async def _measure(self) -> NodeFacts:
         """One look at the machine; a runtime that does not answer is a finding, not a failure."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+from apimachinery.objects.errors import ServiceUnavailable
 from engine.apiserver.answers import not_served
 from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind
-from engine.apiserver.request import Answer, Request, Response, Upgrade, json_response, text_response
+from engine.apiserver.request import Answer, Backend, Forward, Request, Response, json_response, text_response
 from engine.apiserver.schema import documents
 
 VERSION = {
@@ -32,17 +34,10 @@ Check = Callable[[], str]
 
 
 _NODES = "/pilothouse/nodes/"
-# The first part of an agent's path, and the stream it serves.
-_STREAMS = {"containerLogs": "log", "exec": "exec", "attach": "attach", "portForward": "portforward"}
 
 
-def _agent_call(request: Request) -> Upgrade:
-    """What another engine asks of an agent through us, who hold the link to it. Raises StatusError 404."""
-    node, _, path = request.path.removeprefix(_NODES).partition("/")
-    stream = _STREAMS.get(path.partition("/")[0])
-    if request.method != "GET" or stream is None:
-        raise not_served()
-    return Upgrade(node, f"/{path}", request.query, stream)
+async def _no_machine(node: str) -> Backend:
+    raise ServiceUnavailable(f'node "{node}" is not connected')
 
 
 class Documents:
@@ -54,6 +49,8 @@ class Documents:
         self.actions: dict[str, Callable[[], Awaitable[Response]]] = {}
         """What an administrator may ask of this very engine by a POST, by path."""
         self.ready = False
+        self.to_agent: Callable[[str], Awaitable[Backend]] = _no_machine
+        """The way to a machine's agent: for other engines, while we hold the links."""
         self.pages: dict[str, Callable[[], Response]] = {}
         """Further documents by their paths."""
 
@@ -63,7 +60,8 @@ class Documents:
         if action is not None:
             return await action()
         if request.path.startswith(_NODES):
-            return _agent_call(request)
+            node, _, path = request.path.removeprefix(_NODES).partition("/")
+            return Forward(find=partial(self.to_agent, node), path=f"/{path}", query=request.query.text)
         top = request.path.split("/")[1]
         if top in ("healthz", "livez", "readyz"):
             return self._health(top, request)

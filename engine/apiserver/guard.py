@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write on its way. No `old`: a create; no `new`: a delete."""
+    """A write on its way. No `old`: a create; no `new`: a delete. `connects`: a conversation, `new` its options."""
 
     user: User
     kind: Kind
@@ -24,6 +24,7 @@ class Write:
     new: Json | None
     old: Json | None
     context: Context
+    connects: bool = False
 
     def forbidden(self, text: str) -> Forbidden:
         """Upstream's refusal of this write."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -22,7 +23,19 @@ from engine.apiserver.connections import Server, allow_descriptors
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
-from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User, WatchAnswer
+from engine.apiserver.reach import forwarding
+from engine.apiserver.request import (
+    Forward,
+    Frame,
+    Handler,
+    NodeLog,
+    Query,
+    Request,
+    Response,
+    User,
+    WatchAnswer,
+    text_response,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +59,16 @@ class HttpServer:
         authorizer: Authorizer,
         nodes: NodeProxy,
         tls: ssl.SSLContext | None,
+        *,
+        passes_on: Callable[[Request], bool],
     ) -> None:
+        """`passes_on`: whether a request is most likely one for others, so that its body is not for us to hold."""
         self._pipe = pipe
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._nodes = nodes
         self._tls = tls
+        self._passes_on = passes_on
         self._runner: web.ServerRunner | None = None
         self._watches: set[_HttpSink] = set()
         self.address = ("", 0)
@@ -82,8 +99,10 @@ class HttpServer:
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
                 return await _respond(request, answer)
-            if isinstance(answer, Upgrade):
+            if isinstance(answer, NodeLog):
                 return await self._nodes.serve(request, answer)
+            if isinstance(answer, Forward):
+                return await _forward(request, answer)
             return await self._watch(request, answer)
         except StatusError as error:
             return await _respond(request, error_response(error))
@@ -100,8 +119,12 @@ class HttpServer:
         check_headers(request)
         other = impersonated(user, request.headers.items(), self._authorizer)
         path, _, query = path_of(request.raw_path).partition("?")
-        body = await body_of(request)
-        asked = Request(request.method, path, Query.parse(query), request.headers, body, other or user)
+        asked = Request(request.method, path, Query.parse(query), request.headers, b"", other or user)
+        if self._passes_on(asked):
+            # Its body flows on to whom it is for, and is ours to read only if it turns out to be for us.
+            asked.read = partial(body_of, request)
+        else:
+            asked.body = await body_of(request)
         if other is not None:
             asked.impersonator = user
         return asked
@@ -189,6 +212,15 @@ async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> 
             pending, size = [], 0
     await response.write(b"".join(pending))
     return True
+
+
+async def _forward(request: web.BaseRequest, answer: Forward) -> web.StreamResponse:
+    try:
+        return await forwarding.serve(request, answer)
+    except StatusError as error:
+        if not answer.plain_errors:
+            raise
+        return await _respond(request, text_response(f"{error.message}\n", error.code))
 
 
 async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResponse:

@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import aiohttp
+
+from apimachinery.client.errors import ConnectionFailed
 from apimachinery.client.transport import DEFAULT_TIMEOUT, NO_HEADERS, NO_QUERY, StreamResponse, WebSocket
 from apimachinery.client.transport import Query as ClientQuery
 from apimachinery.client.transport import Response as ClientResponse
 from apimachinery.objects.errors import StatusError
 from engine.apiserver.answers import error_response
-from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User
+from engine.apiserver.reach import forwarding
+from engine.apiserver.request import Forward, Frame, Handler, NodeLog, Query, Request, Response, User
 
 # What a watcher in the same process may leave unread before its watch ends; it lists again then.
 _BACKLOG = 100_000
@@ -45,9 +49,10 @@ class InProcessTransport:
         body: bytes | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> ClientResponse:
-        """Answers never hang on a network, so `timeout` has nothing to guard."""
-        _ = timeout
+        """Only answers that come from elsewhere hang on a network: others need no `timeout`."""
         answer = await self._pipe.handle(self._request(method, path, query, headers, body))
+        if isinstance(answer, Forward):
+            return await _exchanged(answer, method, headers, body, timeout)
         if not isinstance(answer, Response):
             raise ValueError(f"{method} {path} answers with a stream; use stream()")
         return ClientResponse(answer.status, answer.whole(), {"content-type": answer.content_type, **answer.headers})
@@ -63,8 +68,12 @@ class InProcessTransport:
         body: bytes | None = None,
     ) -> AsyncGenerator[StreamResponse]:
         answer = await self._pipe.handle(self._request(method, path, query, headers, body))
-        if isinstance(answer, Upgrade):
+        if isinstance(answer, NodeLog):
             raise TypeError("streams of nodes are not served within the process")
+        if isinstance(answer, Forward):
+            async with _forwarded(answer, method, headers, body) as forwarded:
+                yield forwarded
+            return
         if isinstance(answer, Response):
             yield _complete(answer)
             return
@@ -141,3 +150,34 @@ def _complete(answer: Response) -> StreamResponse:
         yield answer.whole()
 
     return StreamResponse(answer.status, {"content-type": answer.content_type, **answer.headers}, chunks())
+
+
+async def _exchanged(
+    forward: Forward, method: str, headers: Mapping[str, str], body: bytes | None, timeout: float | None
+) -> ClientResponse:
+    try:
+        async with asyncio.timeout(timeout), _forwarded(forward, method, headers, body) as answer:
+            whole = b"".join([chunk async for chunk in answer.chunks])
+            return ClientResponse(answer.status, whole, answer.headers)
+    except TimeoutError as error:
+        raise ConnectionFailed(f"{forward.path}: no answer in time") from error
+
+
+@asynccontextmanager
+async def _forwarded(
+    forward: Forward, method: str, headers: Mapping[str, str], body: bytes | None
+) -> AsyncGenerator[StreamResponse]:
+    try:
+        async with forwarding.exchange(forward, method, headers.items(), body or None) as answer:
+            fields = {name.lower(): value for name, value in answer.headers.items()}
+            yield StreamResponse(answer.status, fields, _chunks(answer))
+    except StatusError as error:
+        yield _complete(error_response(error))
+
+
+async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionFailed(f"the answer broke off: {error}") from error

@@ -26,6 +26,7 @@ from engine.apiserver import connect, options, reading, stored
 from engine.apiserver.answers import error_response, not_served
 from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of_path, of_route
 from engine.apiserver.call import Call
+from engine.apiserver.connecting import Connecting
 from engine.apiserver.custom import serving
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
@@ -33,6 +34,7 @@ from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard
 from engine.apiserver.metrics import Metrics
 from engine.apiserver.negotiate import form_of
+from engine.apiserver.reach.ways import Ways
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
 from engine.apiserver.request import Answer, Request, Response
@@ -71,6 +73,7 @@ class Pipe:
         usage: UsageServer,
         service_ips: Allocator,
         node_ports: Allocator,
+        ways: Ways,
         guards: Sequence[Guard] = (),
         creators: Mapping[tuple[str, str, str], Creator] = NO_CREATORS,
     ) -> None:
@@ -84,6 +87,7 @@ class Pipe:
         self._usage = usage
         self._service_ips = service_ips
         self._node_ports = node_ports
+        self._connecting = Connecting(store, dynamic, ways)
         self._hubs: dict[tuple[str, str, str], Hub] = {}
         writing = Writing(store, guards, creators, self._may_create, dynamic)
         removing = Removing(store, guards, dynamic)
@@ -119,19 +123,32 @@ class Pipe:
             self._authorize(of_path(request.user, request.method, request.path))
             return await self._documents.answer(request)
         self._authorize(of_route(request.user, route, request.query))
-        if route.verb == "get" and route.subresource in connect.COMMANDS:
-            # A WebSocket starts with GET; it takes the right to POST, as the same thing did before there were any.
-            self._authorize(of_route(request.user, replace(route, verb="create"), request.query))
+        if route.subresource in connect.CONNECTED:
+            return await self._connect(request, route)
+        await request.load()
         if request.body and request.header("content-type").startswith(protobuf.MEDIA_TYPE):
             request = request.with_json(protobuf.to_json(request.body))
         await self._fresh(request.query.get("resourceVersion"))
         for _ in range(_CLAIM_ATTEMPTS):
             try:
-                return await self._counted(self._call(request, route))
+                call = self._call(request, route)
+                return await self._counted(route, self._verbs[route.verb](call))
             except ClaimTaken:
                 # Another engine was faster with the same address or port; by now we know, and choose or refuse anew.
                 continue
         raise InternalError("the addresses and ports that were chosen are taken again and again by others; try again")
+
+    def passes_on(self, request: Request) -> bool:
+        """Whether somebody else will answer, as far as the path tells."""
+        if request.path.startswith("/pilothouse/nodes/"):
+            return True
+        if "/proxy" not in request.path:
+            return False
+        try:
+            route = parse(request.method, request.path, request.query)
+        except StatusError:
+            return False
+        return route is not None and not route.group and route.subresource == "proxy"
 
     async def _fresh(self, version: str) -> None:
         """Wait until we know what any engine acknowledged, unless the client is content with what is at hand."""
@@ -147,16 +164,38 @@ class Pipe:
     def _may_create(self, call: Call) -> None:
         self._authorize(of_route(call.request.user, replace(call.route, verb="create"), call.request.query))
 
-    async def _counted(self, call: Call) -> Answer:
+    async def _connect(self, request: Request, route: Route) -> Answer:
+        if route.verb == "get" and route.subresource in connect.COMMANDS:
+            # A WebSocket starts with GET; it takes the right to POST, as the same thing did before there were any.
+            self._authorize(of_route(request.user, replace(route, verb="create"), request.query))
+        await self._fresh("")
+        return await self._counted(route, self._connecting.answer(request, route, self._context(request)))
+
+    async def _counted(self, route: Route, work: Awaitable[Answer]) -> Answer:
         started = time.perf_counter()
         try:
-            answer = await self._verbs[call.route.verb](call)
+            answer = await work
         except StatusError as error:
-            self._metrics.count(call.route, error.code, time.perf_counter() - started)
+            self._metrics.count(route, error.code, time.perf_counter() - started)
             raise
         code = answer.status if isinstance(answer, Response) else 200
-        self._metrics.count(call.route, code, time.perf_counter() - started)
+        self._metrics.count(route, code, time.perf_counter() - started)
         return answer
+
+    def _context(self, request: Request, *, dry_run: bool = False) -> Context:
+        user = request.user
+        return Context(
+            now=self._clock.now(),
+            user=user.name,
+            groups=user.groups,
+            uid=user.uid,
+            extra=user.extra,
+            dry_run=dry_run,
+            lookup=partial(stored.lookup, self._store),
+            find=partial(stored.find, self._store),
+            service_ips=self._service_ips,
+            node_ports=self._node_ports,
+        )
 
     def _call(self, request: Request, route: Route) -> Call:
         kind = self._kinds.by_resource(route.group, route.version, route.plural)
@@ -165,21 +204,9 @@ class Pipe:
             raise not_served()
         verbs = kind.verbs if sub is None else sub.verbs
         misplaced = sub is None and route.verb == "create" and route.name
-        if misplaced or (route.verb not in verbs and route.subresource not in connect.STREAMS):
+        if misplaced or route.verb not in verbs:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        user = request.user
-        context = Context(
-            now=self._clock.now(),
-            user=user.name,
-            groups=user.groups,
-            uid=user.uid,
-            extra=user.extra,
-            dry_run=options.dry_run(request),
-            lookup=partial(stored.lookup, self._store),
-            find=partial(stored.find, self._store),
-            service_ips=self._service_ips,
-            node_ports=self._node_ports,
-        )
+        context = self._context(request, dry_run=options.dry_run(request))
         if kind.definition:
             serving.check(self._kinds.definition(kind), route)
             if kind.warning:
@@ -191,8 +218,8 @@ class Pipe:
 
     async def _get(self, call: Call) -> Answer:
         sub = call.subresource
-        if call.route.subresource in connect.STREAMS:
-            return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
+        if call.route.subresource == "log":
+            return connect.log_of(stored.existing(self._store, call), call.request.query)
         if call.kind.measured:
             return await self._measured(call)
         if sub is not None and sub.project is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Protocol
-from urllib.parse import parse_qsl
+from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 JSON = "application/json"
+P = TypeVar("P", bound=asyncio.Protocol)
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 NO_EXTRA: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -33,14 +35,20 @@ ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 class Query:
     """The query string: parsed once, names may repeat."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("_text", "pairs")
 
-    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]] = (), text: str = "") -> None:
         self.pairs = pairs
+        self._text = text
 
     @staticmethod
     def parse(text: str) -> Query:
-        return Query(parse_qsl(text, keep_blank_values=True)) if text else NO_QUERY
+        return Query(parse_qsl(text, keep_blank_values=True), text) if text else NO_QUERY
+
+    @property
+    def text(self) -> str:
+        """As it stands in a URL."""
+        return self._text or urlencode(self.pairs)
 
     def get(self, name: str) -> str:
         """The first value, empty when there is none."""
@@ -78,9 +86,17 @@ class Request:
     user: User = ANONYMOUS
     impersonator: User | None = None
     """Who really asks, when `user` is impersonated."""
+    read: Callable[[], Awaitable[bytes]] | None = None
+    """Gives the body where it has not come in yet: one that is passed on is never held whole."""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
+
+    async def load(self) -> None:
+        """Have the body at hand. Raises StatusError."""
+        if self.read is not None:
+            read, self.read = self.read, None
+            self.body = await read()
 
     def with_json(self, body: bytes) -> Request:
         """The same request, its body said in JSON."""
@@ -141,17 +157,59 @@ class WatchAnswer(Protocol):
 
 
 @dataclass(slots=True)
-class Upgrade:
-    """The answer is a conversation with a node: the transport hands its own connection over (see nodes.py)."""
+class NodeLog:
+    """The answer is a log, which a node has (see nodes.py)."""
 
     node: str
+    """Empty: there is none yet, and no log."""
     path: str
     query: Query
-    stream: str
-    """`log`, `exec`, `attach` or `portforward`."""
 
 
-Answer = Response | WatchAnswer | Upgrade
+class Backend(Protocol):
+    """The other end of a forwarded request."""
+
+    @property
+    def scheme(self) -> str: ...
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a URL."""
+        ...
+
+    @property
+    def prefix(self) -> str:
+        """What the backend's own paths begin with."""
+        ...
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+        """A connection, made for this request alone. Raises StatusError, OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """The answer is another server's: the transport passes the request on and the answer back (see reach/)."""
+
+    find: Callable[[], Awaitable[Backend]]
+    """Raises StatusError, which is the answer then."""
+    path: str
+    """As it stands in a URL; empty: the root, and GET is told to add the slash."""
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Set besides the client's own."""
+    prepend: str | None = None
+    """What of the client's path stands before the backend's; None: it is the same path, links stay as they are."""
+    only_upgrades: bool = False
+    refuse_redirects: bool = False
+    for_user: bool = False
+    """The headers say who asks: nobody else may."""
+    plain_errors: bool = False
+    """Refusals are text, not Status objects."""
+    error_text: str = "error trying to reach service"
+
+
+Answer = Response | WatchAnswer | NodeLog | Forward
 
 
 class Handler(Protocol):

@@ -12,12 +12,17 @@ from engine.apiserver.request import Query
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
 _WITH_NAME = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+# OPTIONS has no verb: only who may do everything may do that.
+_PROXIED = {**_WITH_NAME, "HEAD": "get", "OPTIONS": ""}
 _WITHOUT_NAME = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A request for objects. `group` and `version` as in the path; `rest` is what follows a proxy subresource."""
+    """A request for objects. `group` and `version` as in the path.
+
+    `rest` is what follows the subresource, as it stands in the path.
+    """
 
     verb: str
     group: str
@@ -40,20 +45,21 @@ def parse(method: str, path: str, query: Query) -> Route | None:
         group, version, rest = parts[2], parts[3], parts[4:]
     else:
         return None
+    raw = rest
     if not rest[-1]:
-        rest.pop()
+        rest = rest[:-1]
     if not rest:
         return None
     if "%" in path:
         rest = [unquote(part) for part in rest]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
-        namespace, rest = rest[1], rest[2:]
+        namespace, rest, raw = rest[1], rest[2:], raw[2:]
     plural = rest[0]
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
-    verb = _verb(method, name, query)
-    return Route(verb, group, version, plural, namespace, name, subresource, "/".join(rest[3:]))
+    verb = _PROXIED.get(method, "") if subresource == "proxy" else _verb(method, name, query)
+    return Route(verb, group, version, plural, namespace, name, subresource, "/".join(raw[3:]))
 
 
 def _verb(method: str, name: str, query: Query) -> str:

@@ -37,12 +37,14 @@ from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
+from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.metrics import MEDIA_TYPE, Metrics
 from engine.apiserver.nodes import NoConnections, NodeProxy
 from engine.apiserver.pipe import Pipe
+from engine.apiserver.reach.ways import Ways
 from engine.apiserver.registry.core.node import NODE
 from engine.apiserver.registry.core.pod import POD
 from engine.apiserver.request import Response
@@ -120,7 +122,10 @@ async def serve_api(
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
-    dynamic = DynamicAdmission(store, kinds)
+    nodes = NodeProxy(NoConnections())
+    ways = Ways(store, nodes.endpoint)
+    caller = Caller(ways.to_service_port)
+    dynamic = DynamicAdmission(store, kinds, caller)
     documents, metrics = Documents(kinds.kinds), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
@@ -129,7 +134,7 @@ async def serve_api(
     documents.pages.update(discovery.pages(accounts))
     authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
-    nodes = NodeProxy(NoConnections())
+    documents.to_agent = ways.to_agent
     usage = UsageServer(
         nodes.fetch,
         clock,
@@ -147,6 +152,7 @@ async def serve_api(
         usage=usage,
         service_ips=addresses,
         node_ports=ports,
+        ways=ways,
         guards=guards,
         creators={
             **AccessReviews(authorizer).creators(),
@@ -155,10 +161,10 @@ async def serve_api(
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )
-    async with nodes, TaskScope("apiserver") as scope:
+    async with nodes, ways, TaskScope("apiserver") as scope:
         audit = AuditLog(audit_log) if audit_log is not None else None
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
-        http = HttpServer(handler, authenticator, authorizer, nodes, tls)
+        http = HttpServer(handler, authenticator, authorizer, nodes, tls, passes_on=pipe.passes_on)
         _show(metrics, pipe, http)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))

@@ -13,7 +13,7 @@ from typing import Any
 
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
-from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
+from engine.apiserver import admission, binding, deletion, ownership, reading, stored, wire
 from engine.apiserver.admission import limitranges
 from engine.apiserver.admission.quotas import Quotas
 from engine.apiserver.answers import success, warning_headers
@@ -59,8 +59,6 @@ class Writing:
 
     async def create(self, call: Call) -> Answer:
         ownership.check_options(call, apply=False)
-        if call.route.subresource in connect.STREAMS:
-            return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
         if call.route.subresource == "binding":
             return await self._bind(call)
         creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))

@@ -1,7 +1,7 @@
 """The network part of the agent: what `nodeagent.main` starts."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from apimachinery.aio.clock import Clock
@@ -28,14 +28,18 @@ async def run_network(
     *,
     status: NetworkStatus | None = None,
     gates: Gates | None = None,
+    on_state: Callable[[ClusterState], None] | None = None,
 ) -> None:
     """Run this machine's network for ever: first from what is on disk, then from the API's word.
 
     `status` is filled in for others to read: `ready` is what the node's Ready condition waits for. `gates` lets the
     pods of this machine wait for their rules.
+    `on_state` gets what is known of Services, which goes on changing.
     """
     path = cache.path_in(Path(config.state_dir))
     state = ClusterState(await asyncio.to_thread(cache.load, path))
+    if on_state is not None:
+        on_state(state)
     network = MachineNetwork(state, config, node_name, clock, status or NetworkStatus())
     synced = asyncio.Event()
     if gates is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -28,7 +29,7 @@ from nodeagent.pods.build import log_directory
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Pod
 from nodeagent.pods.worker import Worker
-from nodeagent.server import portforward, streams
+from nodeagent.server import dialling, portforward, streams, upgrades
 from nodeagent.stats.exposition import CONTENT_TYPE
 from nodeagent.stats.machine import measure_usage
 from nodeagent.stats.metrics import PodRuns, cadvisor_metrics, own_metrics, resource_metrics
@@ -49,12 +50,16 @@ class Server:
         runtime: Runtime,
         clock: Clock,
         health: Callable[[], Mapping[str, Health]],
+        *,
+        may_reach: dialling.MayReach,
     ) -> None:
+        """`may_reach`: of addresses that are no pod's of the roster."""
         self._config = config
         self._roster = roster
         self._runtime = runtime
         self._clock = clock
         self._health = health
+        self._may_reach = may_reach
         self._summary = Summary(config.node_name)
 
     @asynccontextmanager
@@ -66,9 +71,10 @@ class Server:
                 web.get("/healthz", self._healthz),
                 web.get("/pods", self._pods),
                 web.get("/containerLogs/{namespace}/{pod}/{container}", self._logs),
-                web.get("/exec/{namespace}/{pod}/{container}", self._exec),
-                web.get("/attach/{namespace}/{pod}/{container}", self._attach),
-                web.get("/portForward/{namespace}/{pod}", self._port_forward),
+                *_both("/exec/{namespace}/{pod}/{container}", self._exec),
+                *_both("/attach/{namespace}/{pod}/{container}", self._attach),
+                *_both("/portForward/{namespace}/{pod}", self._port_forward),
+                web.get("/dial/{host}/{port}", self._dial),
                 web.get("/stats/summary", self._stats),
                 web.get("/metrics", self._metrics),
                 web.get("/metrics/resource", self._resource_metrics),
@@ -136,6 +142,8 @@ class Server:
         url = await self._runtime.exec_url(
             ran.id, command, stdin=asked.stdin, stdout=asked.stdout, stderr=asked.stderr, tty=asked.tty
         )
+        if upgrades.wanted(request):
+            return await upgrades.serve(request, upgrades.COMMANDS, functools.partial(streams.dial, url))
         return await streams.serve(request, await streams.connect(url, asked.channels()))
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
@@ -147,6 +155,8 @@ class Server:
         url = await self._runtime.attach_url(
             ran.id, stdin=asked.stdin, stdout=asked.stdout, stderr=asked.stderr, tty=asked.tty
         )
+        if upgrades.wanted(request):
+            return await upgrades.serve(request, upgrades.COMMANDS, functools.partial(streams.dial, url))
         return await streams.serve(request, await streams.connect(url, asked.channels()))
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
@@ -164,7 +174,13 @@ class Server:
         def alive() -> bool:
             return any(known.id == sandbox.id and known.ready for known in worker.sandboxes)
 
+        if upgrades.wanted(request):
+            return await upgrades.serve(request, upgrades.PORTS, dial, functools.partial(portforward.until_dead, alive))
         return await portforward.serve(request, dial, alive)
+
+    async def _dial(self, request: web.Request) -> web.StreamResponse:
+        own = {ip for worker in self._roster.workers() for sandbox in worker.sandboxes for ip in sandbox.ips}
+        return await dialling.serve(request, lambda address: address in own or self._may_reach(address))
 
     async def _stats(self, _: web.Request) -> web.Response:
         names = [
@@ -264,6 +280,11 @@ def common_name(certificate: Mapping[str, object] | None) -> str:
     subject = (certificate or {}).get("subject", ())
     pairs = [pair for part in subject for pair in part] if isinstance(subject, tuple) else []
     return next((str(value) for key, value in pairs if key == "commonName"), "")
+
+
+def _both(path: str, handler: Handler) -> list[web.RouteDef]:
+    """A WebSocket starts with GET, what came before it with POST."""
+    return [web.get(path, handler), web.post(path, handler)]
 
 
 @web.middleware

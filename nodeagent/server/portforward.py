@@ -58,7 +58,7 @@ async def serve(
                 await channels.open()
                 inward = scope.spawn("inward", channels.inward())
                 outward = scope.spawn("outward", channels.outward(reader))
-            ended = scope.spawn("alive", _until_dead(alive))
+            ended = scope.spawn("alive", until_dead(alive))
             await asyncio.wait((inward, outward, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
         writer.close()
@@ -66,7 +66,8 @@ async def serve(
     return client
 
 
-async def _until_dead(alive: Callable[[], bool]) -> None:
+async def until_dead(alive: Callable[[], bool]) -> None:
+    """Return once the pod is no longer alive."""
     while True:
         await asyncio.sleep(_ALIVE_SECONDS)
         if not alive():

@@ -83,6 +83,12 @@ class DynamicAdmission:
                 changes += await self._ask_to_change(webhook, write) or 0
         return changes > 0
 
+    async def connect(self, write: Write) -> None:
+        """Judge a conversation before it begins; webhooks may change its options. Raises StatusError."""
+        if not self.idle:
+            await self.mutate(write)
+            await self.validate(write)
+
     async def validate(self, write: Write) -> None:
         """Raises StatusError for a refusal."""
         if rules.exempt(write):

@@ -5,45 +5,46 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 import aiohttp
 
+from apimachinery.objects.errors import ServiceUnavailable, StatusError
+from engine.apiserver.reach.backends import Connector
 from engine.apiserver.registry.kind import Json
+from engine.apiserver.request import Backend
 
-FindService = Callable[[str, str, int], str | None]
-"""(namespace, name, port) to `https://host:port` through which the engine reaches a Service; None when it cannot."""
+ToService = Callable[[str, str, int, ssl.SSLContext], Awaitable[Backend]]
+"""(namespace, name, port, trust) to a ready endpoint behind a Service. Raises StatusError."""
 
 
 class CallFailed(Exception):
     """A webhook did not answer, or not with 200."""
 
 
-def no_services(_namespace: str, _name: str, _port: int) -> str | None:
+async def no_services(namespace: str, name: str, _port: int, _trust: ssl.SSLContext) -> Backend:
     """The engine stands outside of the machines' network: it reaches no Service by itself."""
-    return None
+    raise ServiceUnavailable(f'service "{name}" in namespace "{namespace}" cannot be reached from the engine')
 
 
 class Caller:
-    """Posts reviews. `find_service` says how to reach a Service in the cluster."""
+    """Posts reviews of any sort to the server that a `clientConfig` names; `to_service` leads to Services."""
 
-    def __init__(self, find_service: FindService = no_services) -> None:
-        self._find_service = find_service
+    def __init__(self, to_service: ToService = no_services) -> None:
+        self._to_service = to_service
 
     async def post(self, client: Json, body: bytes, timeout: float) -> bytes:
         """The body of the answer. Raises CallFailed."""
-        url, server_name = self._address(client)
-        shown = f'Post "{url}?timeout={timeout:g}s"'
+        url = _url(client)
+        shown = f'Post "{url}{"&" if "?" in url else "?"}timeout={timeout:g}s"'
         try:
-            async with asyncio.timeout(timeout), aiohttp.ClientSession() as session:
+            async with asyncio.timeout(timeout), await self._session(client) as session:
                 asked = session.post(
                     url,
                     params={"timeout": f"{timeout:g}s"},
                     data=body,
                     headers={"content-type": "application/json", "accept": "application/json"},
-                    ssl=_trust(client.get("caBundle") or ""),
-                    server_hostname=server_name or None,
                     allow_redirects=False,
                 )
                 async with asked as answer:
@@ -53,22 +54,24 @@ class Caller:
                     return content
         except TimeoutError as error:
             raise CallFailed(f"failed to call webhook: {shown}: context deadline exceeded") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, StatusError) as error:
             raise CallFailed(f"failed to call webhook: {shown}: {error}") from error
 
-    def _address(self, client: Json) -> tuple[str, str]:
-        """The URL, and the name that the certificate must have where the URL does not say it."""
+    async def _session(self, client: Json) -> aiohttp.ClientSession:
+        trust = _trust(client.get("caBundle") or "")
         if client.get("url"):
-            return client["url"], ""
+            return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust))
         service: Json = client["service"]
-        name, namespace = service["name"], service["namespace"]
-        base = self._find_service(namespace, name, service.get("port") or 443)
-        if base is None:
-            raise CallFailed(
-                f'failed to call webhook: service "{name}" in namespace "{namespace}" cannot be reached from the'
-                " engine; use clientConfig.url"
-            )
-        return f"{base}{service.get('path') or '/'}", f"{name}.{namespace}.svc"
+        backend = await self._to_service(service["namespace"], service["name"], service.get("port") or 443, trust)
+        return aiohttp.ClientSession(connector=Connector(backend))
+
+
+def _url(client: Json) -> str:
+    if client.get("url"):
+        return client["url"]
+    service: Json = client["service"]
+    host = f"{service['name']}.{service['namespace']}.svc:{service.get('port') or 443}"
+    return f"https://{host}{service.get('path') or '/'}"
 
 
 @lru_cache(64)

@@ -37,7 +37,7 @@ class Answer:
 def request_of(write: Write) -> Json:
     """The request as webhooks and CEL expressions see it, its uid left out."""
     kind, user = write.kind, write.user
-    gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    gvk = {"group": kind.group, "version": kind.version, "kind": _kind_of(write)}
     gvr = {"group": kind.group, "version": kind.version, "resource": kind.plural}
     verb = operation(write)
     asked: Json = {
@@ -50,7 +50,7 @@ def request_of(write: Write) -> Json:
         "object": write.new,
         "oldObject": write.old,
         "dryRun": write.context.dry_run,
-        "options": {"kind": _OPTIONS[verb], "apiVersion": "meta.k8s.io/v1"},
+        "options": {"kind": _OPTIONS[verb], "apiVersion": "meta.k8s.io/v1"} if verb in _OPTIONS else None,
     }
     if write.subresource:
         asked["subResource"] = asked["requestSubResource"] = write.subresource
@@ -61,6 +61,11 @@ def request_of(write: Write) -> Json:
     elif kind.plural == "namespaces" and not kind.group:
         asked["namespace"] = write.name
     return asked
+
+
+def _kind_of(write: Write) -> str:
+    """What the object is: the options where somebody connects."""
+    return write.new["kind"] if write.connects and write.new is not None else write.kind.kind
 
 
 def _user(user: Any) -> Json:

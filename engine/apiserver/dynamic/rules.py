@@ -30,6 +30,8 @@ def exempt(write: Write) -> bool:
 
 def operation(write: Write) -> str:
     """The word for a write in rules and reviews."""
+    if write.connects:
+        return "CONNECT"
     if write.new is None:
         return "DELETE"
     return "CREATE" if write.old is None else "UPDATE"
@@ -93,7 +95,9 @@ def _selected_object(holder: Json, write: Write) -> bool:
     selector: Json = holder.get("objectSelector") or {}
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         return True
-    return any(selects(selector, _labels(obj)) for obj in (write.new, write.old) if obj is not None)
+    # What cannot have labels, as the options of a conversation, is selected by none.
+    labelled = (obj for obj in (write.new, write.old) if obj is not None and "metadata" in obj)
+    return any(selects(selector, _labels(obj)) for obj in labelled)
 
 
 def _labels(obj: Json | None) -> dict[str, str]:

@@ -69,7 +69,7 @@ async def agent(engine: RunningEngine) -> AsyncIterator[Agent]:
 
     app = web.Application()
     app.router.add_get("/containerLogs/{ns}/{pod}/{container}", log)
-    app.router.add_get("/exec/{ns}/{pod}/{container}", execute)
+    app.router.add_route("*", "/exec/{ns}/{pod}/{container}", execute)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=pki.server_ssl())
