@@ -12,6 +12,7 @@ import sys
 import typing
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ import structlog
 
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
+from engine.apiserver.aggregation.serving import FrontProxy
 from engine.apiserver.bootstrap import ensure_objects, keep_objects
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
@@ -108,11 +110,13 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         api = await stack.enter_async_context(_listening(config, store, pki, clock))
         address = _reachable(api.http.address)
         own, cidr = api.client("apiserver"), config.service_cidr
-        await ensure_objects(own, service_cidr=cidr, address=address)
+        trust = pki.authentication()
+        await ensure_objects(own, service_cidr=cidr, address=address, authentication=trust)
+        keep = partial(keep_objects, own, clock, service_cidr=cidr, address=address, authentication=trust)
         api.documents.checks[config.store] = lambda: store.trouble
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
-        scope.supervise("own-objects", lambda: keep_objects(own, clock, service_cidr=cidr, address=address))
+        scope.supervise("own-objects", keep)
         _announce(config, pki, address)
         api.documents.ready = True
         if config.controllers:
@@ -182,6 +186,7 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         service_cidr=config.service_cidr,
         node_ports=config.node_port_range,
         audit_log=config.data_dir / "audit.log" if config.audit_log else None,
+        front_proxy=FrontProxy(*pki.front_proxy()),
     )
     try:
         api = await serving.__aenter__()

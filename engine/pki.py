@@ -28,6 +28,7 @@ from engine.store.sealing import format_keys, parse_keys
 ADMIN_NAME = "pilothouse-admin"
 ADMIN_GROUP = "system:masters"
 ENGINE_NAME = "pilothouse-engine"
+FRONT_PROXY_NAME = "front-proxy-client"
 
 _CA_YEARS = 10
 _LEAF_DAYS = 365
@@ -62,6 +63,9 @@ class Pki:
         pki._ensure_leaf("server", "kube-apiserver", (), server_names)
         pki._ensure_leaf("admin", ADMIN_NAME, (ADMIN_GROUP,), ())
         pki._ensure_leaf("agent-client", ENGINE_NAME, (), ())
+        # An authority of its own: who trusts it takes our word for who asks.
+        front = cls(folder, *_ensure_ca(folder, "front-proxy-ca"))
+        front._ensure_leaf("front-proxy-client", FRONT_PROXY_NAME, (), ())
         if not (folder / "service-account.key").exists():
             _write_key(folder / "service-account.key", ec.generate_private_key(ec.SECP256R1()))
         if not (folder / "tokens.csv").exists():
@@ -91,6 +95,22 @@ class Pki:
     @property
     def ca_pem(self) -> bytes:
         return self._ca.public_bytes(serialization.Encoding.PEM)
+
+    def front_proxy(self) -> tuple[Path, Path]:
+        """The certificate and key by which servers of aggregated APIs know the engine."""
+        return self.folder / "front-proxy-client.crt", self.folder / "front-proxy-client.key"
+
+    def authentication(self) -> dict[str, str]:
+        """What such a server has to know to authenticate requests, as kube-system's ConfigMap holds it."""
+        return {
+            "client-ca-file": self.ca_pem.decode(),
+            "requestheader-allowed-names": f'["{FRONT_PROXY_NAME}"]',
+            "requestheader-client-ca-file": (self.folder / "front-proxy-ca.crt").read_text(encoding="ascii"),
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-uid-headers": '["X-Remote-Uid"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+        }
 
     def server_ssl(self) -> ssl.SSLContext:
         """TLS 1.2 and later; asks clients for a certificate of our CA but does not insist."""
@@ -250,8 +270,8 @@ def _only_one(folder: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _ensure_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    certificate_file, key_file = folder / "ca.crt", folder / "ca.key"
+def _ensure_ca(folder: Path, file: str = "ca") -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    certificate_file, key_file = folder / f"{file}.crt", folder / f"{file}.key"
     if certificate_file.exists() and key_file.exists():
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -259,7 +279,7 @@ def _ensure_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certifica
         return key, x509.load_pem_x509_certificate(certificate_file.read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
     # The name is unique, so that a client holding two clusters' authorities never mixes them up.
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"pilothouse-ca-{secrets.token_hex(4)}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"pilothouse-{file}-{secrets.token_hex(4)}")])
     certificate = (
         _builder(name, name, key.public_key(), timedelta(days=365 * _CA_YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from apimachinery.aio.clock import Clock
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import NotFound, StatusError
-from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
+from apimachinery.objects.resources import CONFIGMAPS, ENDPOINTSLICES, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 from engine.apiserver.authz.reconcile import ensure_defaults
 from engine.apiserver.storageclasses import ensure_first_class
 
@@ -25,25 +26,46 @@ _PRIORITY_CLASSES = {
         "Used for system critical pods that must not be moved from their current node.",
     ),
 }
+AUTHENTICATION = "extension-apiserver-authentication"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 _LOOK_EVERY = 10.0
 
 
-async def keep_objects(client: Client, clock: Clock, *, service_cidr: str, address: tuple[str, int]) -> None:
+async def keep_objects(
+    client: Client, clock: Clock, *, service_cidr: str, address: tuple[str, int], authentication: Mapping[str, str]
+) -> None:
     """Create again what somebody deleted, forever."""
     while True:
         await clock.sleep(_LOOK_EVERY)
         await _ensure_all(client, service_cidr, address)
+        await _ensure_authentication(client, authentication)
 
 
-async def ensure_objects(client: Client, *, service_cidr: str, address: tuple[str, int]) -> None:
-    """Create what is missing; point the kubernetes endpoints at where we listen."""
+async def ensure_objects(
+    client: Client, *, service_cidr: str, address: tuple[str, int], authentication: Mapping[str, str]
+) -> None:
+    """Create what is missing; point the kubernetes endpoints at where we listen.
+
+    `authentication`: what servers of aggregated APIs have to know of us.
+    """
     if not await _ensure_all(client, service_cidr, address):
         endpoints = _kubernetes_endpoints(address)
         patch = {"endpoints": endpoints["endpoints"], "ports": endpoints["ports"]}
         await client.patch(ENDPOINTSLICES, "kubernetes", patch, "default", kind="merge")
+    await _ensure_authentication(client, authentication)
+
+
+async def _ensure_authentication(client: Client, data: Mapping[str, str]) -> None:
+    """Authorities are renewed: the ConfigMap says which ones hold now."""
+    try:
+        found = await client.get(CONFIGMAPS, AUTHENTICATION, "kube-system")
+    except NotFound:
+        await _ensure(client, CONFIGMAPS, {"metadata": {"name": AUTHENTICATION}, "data": dict(data)}, "kube-system")
+        return
+    if any((found.get("data") or {}).get(key) != value for key, value in data.items()):
+        await client.patch(CONFIGMAPS, AUTHENTICATION, {"data": dict(data)}, "kube-system", kind="merge")
 
 
 async def _ensure_all(client: Client, service_cidr: str, address: tuple[str, int]) -> bool:

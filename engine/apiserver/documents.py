@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from apimachinery.objects.errors import ServiceUnavailable
+from engine.apiserver.aggregation.discovery import Joined
 from engine.apiserver.answers import not_served
 from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind
@@ -49,6 +50,8 @@ class Documents:
         self.actions: dict[str, Callable[[], Awaitable[Response]]] = {}
         """What an administrator may ask of this very engine by a POST, by path."""
         self.ready = False
+        self.joined: Joined | None = None
+        """Puts what other servers serve into the documents."""
         self.to_agent: Callable[[str], Awaitable[Backend]] = _no_machine
         """The way to a machine's agent: for other engines, while we hold the links."""
         self.pages: dict[str, Callable[[], Response]] = {}
@@ -88,7 +91,12 @@ class Documents:
         return text_response("ok")
 
     def _discovery(self, request: Request) -> Response | None:
-        found = documents.find(request.path, request.header("accept"), request.header("host"), self._kinds())
+        kinds, joined = self._kinds(), self.joined
+        if joined is not None:
+            kinds = joined.ours(kinds)
+        found = documents.find(request.path, request.header("accept"), request.header("host"), kinds)
+        if joined is not None:
+            found = joined.joined(request.path, found)
         if found is None:
             return None
         headers = {"ETag": found.etag, "Vary": found.vary}

@@ -23,6 +23,7 @@ from apimachinery.objects.errors import (
     StatusError,
 )
 from engine.apiserver import connect, options, reading, stored
+from engine.apiserver.aggregation.serving import Aggregation
 from engine.apiserver.answers import error_response, not_served
 from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of_path, of_route
 from engine.apiserver.call import Call
@@ -74,6 +75,7 @@ class Pipe:
         service_ips: Allocator,
         node_ports: Allocator,
         ways: Ways,
+        aggregation: Aggregation,
         guards: Sequence[Guard] = (),
         creators: Mapping[tuple[str, str, str], Creator] = NO_CREATORS,
     ) -> None:
@@ -87,6 +89,7 @@ class Pipe:
         self._usage = usage
         self._service_ips = service_ips
         self._node_ports = node_ports
+        self._aggregation = aggregation
         self._connecting = Connecting(store, dynamic, ways)
         self._hubs: dict[tuple[str, str, str], Hub] = {}
         writing = Writing(store, guards, creators, self._may_create, dynamic)
@@ -121,8 +124,11 @@ class Pipe:
             raise not_served()
         if route is None:
             self._authorize(of_path(request.user, request.method, request.path))
-            return await self._documents.answer(request)
+            return self._aggregation.forward(request) or await self._documents.answer(request)
         self._authorize(of_route(request.user, route, request.query))
+        elsewhere = self._aggregation.forward(request)
+        if elsewhere is not None:
+            return elsewhere
         if route.subresource in connect.CONNECTED:
             return await self._connect(request, route)
         await request.load()
@@ -140,7 +146,7 @@ class Pipe:
 
     def passes_on(self, request: Request) -> bool:
         """Whether somebody else will answer, as far as the path tells."""
-        if request.path.startswith("/pilothouse/nodes/"):
+        if request.path.startswith("/pilothouse/nodes/") or self._aggregation.serves(request.path):
             return True
         if "/proxy" not in request.path:
             return False

@@ -19,6 +19,11 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
+from engine.apiserver.aggregation.availability import Availability
+from engine.apiserver.aggregation.discovery import Joined
+from engine.apiserver.aggregation.registration import Registration
+from engine.apiserver.aggregation.serving import Aggregation, FrontProxy
+from engine.apiserver.aggregation.table import APIServices
 from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
 from engine.apiserver.audit import Audited, AuditLog
 from engine.apiserver.authn import discovery
@@ -117,8 +122,12 @@ async def serve_api(
     service_cidr: str,
     node_ports: tuple[int, int],
     audit_log: Path | None = None,
+    front_proxy: FrontProxy | None = None,
 ) -> AsyncGenerator[ApiServer]:
-    """Serve until the block is left. Raises OSError when the address is taken."""
+    """Serve until the block is left. Raises OSError when the address is taken.
+
+    `front_proxy`: how the servers behind APIServices know us.
+    """
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
@@ -135,6 +144,7 @@ async def serve_api(
     authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
     documents.to_agent = ways.to_agent
+    aggregation = Aggregation(APIServices(store), ways, front_proxy)
     usage = UsageServer(
         nodes.fetch,
         clock,
@@ -153,6 +163,7 @@ async def serve_api(
         service_ips=addresses,
         node_ports=ports,
         ways=ways,
+        aggregation=aggregation,
         guards=guards,
         creators={
             **AccessReviews(authorizer).creators(),
@@ -168,8 +179,14 @@ async def serve_api(
         _show(metrics, pipe, http)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
-        lifecycle = Lifecycle(kinds, store, Client(InProcessTransport(pipe, component("system:apiserver"))), clock)
+        own = Client(InProcessTransport(pipe, component("system:apiserver")))
+        lifecycle = Lifecycle(kinds, store, own, clock)
         scope.supervise("custom-resources", lifecycle.run)
+        registration = Registration(aggregation.services, kinds.kinds, store, own)
+        scope.supervise("apiservices", registration.run)
+        availability = Availability(aggregation, ways, store, own, clock)
+        documents.joined = Joined(aggregation.services.remote, availability.described, lambda: availability.generation)
+        scope.supervise("apiservice-availability", availability.run)
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))
         try:
             yield ApiServer(pipe, documents, http, nodes)
@@ -177,6 +194,8 @@ async def serve_api(
             documents.ready = False
             pipe.close()
             kinds.close()
+            for part in (registration, availability, aggregation.services):
+                part.close()
             await http.stop()
             if audit is not None:
                 audit.close()

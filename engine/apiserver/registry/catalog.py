@@ -15,6 +15,7 @@ from engine.apiserver.registry.admissionregistration.webhookconfiguration import
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
 from engine.apiserver.registry.apiextensions.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
+from engine.apiserver.registry.apiregistration.apiservice import API_SERVICE
 from engine.apiserver.registry.apps.controllerrevision import CONTROLLER_REVISION
 from engine.apiserver.registry.apps.daemonset import DAEMON_SET
 from engine.apiserver.registry.apps.deployment import DEPLOYMENT
@@ -125,6 +126,7 @@ KINDS: tuple[Kind, ...] = (
     RUNTIME_CLASS,
     ENDPOINT_SLICE,
     CUSTOM_RESOURCE_DEFINITION,
+    API_SERVICE,
     NODE_METRICS,
     POD_METRICS,
 )

@@ -36,17 +36,17 @@ def find(path: str, accept: str, address: str, kinds: Kinds = KINDS) -> Document
         return _aggregated(kinds, core=parts[0] == "api")
     match parts:
         case [""]:
-            return _document({"paths": _root_paths(kinds)})
+            return document_of({"paths": _root_paths(kinds)})
         case ["api"]:
-            return _document(discovery.api_versions(address, kinds))
+            return document_of(discovery.api_versions(address, kinds))
         case ["apis"]:
-            return _document(discovery.group_list(kinds))
+            return document_of(discovery.group_list(kinds))
         case ["api", version] if ("", version) in group_versions(kinds):
-            return _document(discovery.resource_list("", version, kinds))
+            return document_of(discovery.resource_list("", version, kinds))
         case ["apis", group] if group in discovery.groups(kinds):
-            return _document(discovery.api_group(group, kinds))
+            return document_of(discovery.api_group(group, kinds))
         case ["apis", group, version] if (group, version) in group_versions(kinds):
-            return _document(discovery.resource_list(group, version, kinds))
+            return document_of(discovery.resource_list(group, version, kinds))
         case ["openapi", "v2"]:
             return _of_bytes(openapi.document_v2(kinds))
         case ["openapi", "v3"]:
@@ -82,9 +82,10 @@ def _aggregated(kinds: Kinds, *, core: bool) -> Document:
     return Document(body, discovery.AGGREGATED, _etag(body))
 
 
-def _document(content: dict[str, Any]) -> Document:
+def document_of(content: dict[str, Any], content_type: str = JSON) -> Document:
+    """A document of this content."""
     body = msgspec.json.encode(content)
-    return Document(body, JSON, _etag(body))
+    return Document(body, content_type, _etag(body))
 
 
 @lru_cache(128)

@@ -14,7 +14,9 @@ async def test_the_kubernetes_service_comes_back_when_deleted(engine: RunningEng
     client, clock = engine.api.client("apiserver"), FakeClock()
     address = (await client.get(SERVICES, "kubernetes", "default"))["spec"]["clusterIP"]
     keeping = asyncio.ensure_future(
-        keep_objects(client, clock, service_cidr="10.43.0.0/16", address=("127.0.0.1", engine.port))
+        keep_objects(
+            client, clock, service_cidr="10.43.0.0/16", address=("127.0.0.1", engine.port), authentication={"ca": "new"}
+        )
     )
     await asyncio.sleep(0)
     await client.delete(SERVICES, "kubernetes", "default")
