@@ -29,7 +29,7 @@ from nodeagent.pods.build import log_directory
 from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Pod
 from nodeagent.pods.worker import Worker
-from nodeagent.server import dialling, portforward, streams, upgrades
+from nodeagent.server import dialling, missed, portforward, streams, upgrades
 from nodeagent.stats.exposition import CONTENT_TYPE
 from nodeagent.stats.machine import measure_usage
 from nodeagent.stats.metrics import PodRuns, cadvisor_metrics, own_metrics, resource_metrics
@@ -117,7 +117,7 @@ class Server:
         previous = _flag(request.query, "previous")
         ran = log_of(worker.pod, name, tuple(worker.containers), previous=previous)
         options = log_options(request.query, self._clock.now().timestamp())
-        file = Path(log_directory(self._config.log_dir, worker.pod)) / name / f"{ran.attempt}.log"
+        file = self._log_file(worker, ran)
 
         def alive() -> bool:
             return any(c.id == ran.id and c.state in (State.RUNNING, State.CREATED) for c in worker.containers)
@@ -152,12 +152,19 @@ class Server:
         container = worker.pod.container(name)
         asked = _streams(request.query)
         asked = dataclasses.replace(asked, tty=container.tty if container is not None else asked.tty)
+        attached_at = self._clock.now().timestamp()
         url = await self._runtime.attach_url(
             ran.id, stdin=asked.stdin, stdout=asked.stdout, stderr=asked.stderr, tty=asked.tty
         )
         if upgrades.wanted(request):
             return await upgrades.serve(request, upgrades.COMMANDS, functools.partial(streams.dial, url))
-        return await streams.serve(request, await streams.connect(url, asked.channels()))
+
+        def look() -> Ran | None:
+            return next((known for known in worker.containers if known.id == ran.id), None)
+
+        file = self._log_file(worker, ran)
+        silent = functools.partial(missed.words, asked, attached_at, file, look)
+        return await streams.serve(request, await streams.connect(url, asked.channels()), silent)
 
     async def _port_forward(self, request: web.Request) -> web.StreamResponse:
         match = request.match_info
@@ -226,6 +233,9 @@ class Server:
         if worker.pod.container(match["container"]) is None:
             raise BadRequest(f"container {match['container']} is not valid for pod {match['pod']}")
         return worker, match["container"]
+
+    def _log_file(self, worker: Worker, ran: Ran) -> Path:
+        return Path(log_directory(self._config.log_dir, worker.pod)) / ran.name / f"{ran.attempt}.log"
 
     def _running(self, request: web.Request) -> Ran:
         worker, name = self._worker(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 from collections.abc import Callable
 
 from aiohttp import web
@@ -49,7 +50,7 @@ async def serve(request: web.Request, may_reach: MayReach) -> web.StreamResponse
     except TimeoutError as error:
         raise ServiceUnavailable(f"dial tcp {_shown(host)}:{port}: i/o timeout") from error
     except OSError as error:
-        cause = (error.strerror or str(error)).lower()
+        cause = os.strerror(error.errno).lower() if error.errno else str(error)
         raise ServiceUnavailable(f"dial tcp {_shown(host)}:{port}: connect: {cause}") from error
     head = upgraded.head_of("HTTP/1.1 101 Switching Protocols", [("Connection", "Upgrade"), ("Upgrade", PROTOCOL)])
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -108,14 +109,19 @@ async def dial(url: str, protocol: str) -> Pipe:
     return reader, writer
 
 
-async def serve(request: web.Request, upstream: Upstream) -> web.WebSocketResponse:
-    """Pass messages both ways until the command has ended or the client has left."""
+async def serve(
+    request: web.Request, upstream: Upstream, missed: Callable[[], AsyncIterator[tuple[int, bytes]]] | None = None
+) -> web.WebSocketResponse:
+    """Pass messages both ways until the command has ended or the client has left.
+
+    `missed` gives, by channel, what was said before the client listened; asked when he has heard nothing.
+    """
     client = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=MAX_MESSAGE, heartbeat=30)
     await client.prepare(request)
     try:
         async with TaskScope("stream") as scope:
             inward = scope.spawn("inward", _inward(client, upstream))
-            outward = scope.spawn("outward", _outward(client, upstream))
+            outward = scope.spawn("outward", _outward(client, upstream, missed))
             await asyncio.wait((inward, outward), return_when=asyncio.FIRST_COMPLETED)
     finally:
         upstream.close()
@@ -137,12 +143,20 @@ async def _inward(client: web.WebSocketResponse, upstream: Upstream) -> None:
             await upstream.send(payload[0], payload[1:])
 
 
-async def _outward(client: web.WebSocketResponse, upstream: Upstream) -> None:
-    told = False
+async def _outward(
+    client: web.WebSocketResponse,
+    upstream: Upstream,
+    missed: Callable[[], AsyncIterator[tuple[int, bytes]]] | None,
+) -> None:
+    told = heard = False
     try:
         while (arrived := await upstream.receive()) is not None:
             for channel, payload in arrived:
                 told = told or channel == ERROR
+                heard = heard or channel in (STDOUT, STDERR)
+                await client.send_bytes(bytes([channel]) + payload)
+        if missed is not None and not (told or heard):
+            async for channel, payload in missed():
                 await client.send_bytes(bytes([channel]) + payload)
         if not told:
             # The runtime says nothing on success of an attach; a client waits for the word.
