@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.worker import Worker
 
 from apimachinery.aio.clock import Clock, SystemClock
 from apimachinery.client.kubeconfig import ClusterAccess
@@ -17,6 +19,9 @@ from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
 from tui.target import Target
+
+if TYPE_CHECKING:
+    from tui.feeds.forward import Forward, ForwardSpec
 
 HISTORY = 30
 
@@ -70,6 +75,8 @@ class PilothouseApp(App[None]):
         self._first = Target(resource=resource, namespace=self.session.namespace if resource.namespaced else None)
         self._history: list[Target] = []
         self._at = -1
+        self.forwards: list[Forward] = []
+        self._forwarding: dict[int, Worker[None]] = {}
         for one in self.palette.themes.values():
             self.register_theme(one)
         wanted = theme or os.environ.get("PILOTHOUSE_THEME") or DEFAULT_DARK
@@ -141,6 +148,18 @@ class PilothouseApp(App[None]):
 
         self.push_screen(ThemeDialog(self.palette, self.theme))
 
+    def forward(self, spec: "ForwardSpec") -> None:
+        from tui.feeds.forward import Forward
+
+        made = Forward(self.session.client, spec, clock=self.session.clock)
+        self.forwards.append(made)
+        worker = self.run_worker(made.run(), group="forwards", name=f"forward {spec.what}", exit_on_error=False)
+        self._forwarding[id(made)] = worker
+
+    def stop_forward(self, forward: "Forward") -> None:
+        self.forwards.remove(forward)
+        self._forwarding.pop(id(forward)).cancel()
+
     # words of the command line
 
     def action_word(self, word: str) -> None:
@@ -152,6 +171,10 @@ class PilothouseApp(App[None]):
             case "help":
                 if isinstance(self.screen, ClusterScreen):
                     self.screen.action_help()
+            case "forwards":
+                from tui.screens.forwards import TARGET
+
+                self.go_to(TARGET)
             case "journal":
                 from tui.screens.journal import JournalScreen
 
@@ -171,6 +194,9 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
         if isinstance(screen, ClusterScreen):
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
+        yield SystemCommand(
+            "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("forwards")
+        )
         yield SystemCommand("Journal", "What was changed in this session", lambda: self.action_word("journal"))
         yield SystemCommand("Quit", "Leave Pilothouse", self.exit)
 

@@ -15,6 +15,7 @@ class View(StrEnum):
     ROLLOUT = "rollout"
     WHY = "why"
     XRAY = "xray"
+    FORWARDS = "port-forwards"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

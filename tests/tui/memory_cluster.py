@@ -144,6 +144,8 @@ class MemoryCluster:
     refuse: dict[str, StatusError] = field(default_factory=dict)
     expired_once: StatusError | None = None
     """The next watch is answered with this ERROR event."""
+    doors: dict[str, Callable[[str, list[tuple[str, str]]], WebSocket]] = field(default_factory=dict)
+    """By `namespace/pod`: what answers exec, attach and port-forward there."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _watchers: list[tuple[Kind, str, dict[str, str], bool, asyncio.Queue[bytes | None]]] = field(default_factory=list)
     _log_followers: list[tuple[tuple[str, str, str], asyncio.Queue[bytes | None]]] = field(default_factory=list)
@@ -254,7 +256,15 @@ class MemoryCluster:
 
     async def websocket(self, path: str, *, query: Query = NO_QUERY, headers: Mapping[str, str] = NO_HEADERS,
                         subprotocols: Sequence[str] = ()) -> WebSocket:  # fmt: skip
-        raise NotFound(f"{path}: no container runs here")
+        await asyncio.sleep(0)
+        self.requests.append(("CONNECT", path, dict(query)))
+        if self.down:
+            raise ConnectionFailed("https://127.0.0.1:6443: connection refused")
+        parts = path.split("/")
+        door = self.doors.get(f"{parts[4]}/{parts[6]}")
+        if door is None:
+            raise NotFound(f"{path}: no container runs here")
+        return door(parts[7], list(query.items() if isinstance(query, Mapping) else query))
 
     async def close(self) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import DAEMONSETS
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, FORWARDING, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
 from tui.kinds.sections import conditions, events, identity, latest_warning
 from tui.kinds.words import general_tone
@@ -45,7 +45,7 @@ LENS = Lens(
     resource=DAEMONSETS,
     tone=tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.LOGS, Action.SHELL, Action.RESTART, Action.IMAGE},
+    actions=ANY_OBJECT | FORWARDING | {Action.LOGS, Action.SHELL, Action.RESTART, Action.IMAGE},
     drill_object=pods_by_selector,
     pod_selector=pods_by_selector,
     enter_word="pods",

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import DEPLOYMENTS
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, FORWARDING, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
 from tui.kinds.rollout import REVISION, rollout_status
 from tui.kinds.sections import conditions, events, identity, latest_warning, meta_of
@@ -57,7 +57,9 @@ LENS = Lens(
     resource=DEPLOYMENTS,
     tone=general_tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.LOGS, Action.SHELL, Action.RESTART, Action.SCALE, Action.IMAGE, Action.ROLLOUT},
+    actions=ANY_OBJECT
+    | FORWARDING
+    | {Action.LOGS, Action.SHELL, Action.RESTART, Action.SCALE, Action.IMAGE, Action.ROLLOUT},
     drill_object=pods_by_selector,
     pod_selector=pods_by_selector,
     enter_word="pods",

@@ -38,11 +38,17 @@ class Action(StrEnum):
     SUSPEND = "suspend"
     TRIGGER = "trigger"
     XRAY = "xray"
+    FORWARD = "forward"
+    FORWARDS = "forwards"
 
 
 ANY_OBJECT = frozenset(
     {Action.DESCRIBE, Action.YAML, Action.WHY, Action.XRAY, Action.OWNER, Action.EDIT, Action.DELETE, Action.COPY}
 )
+
+
+FORWARDING = frozenset({Action.FORWARD, Action.FORWARDS})
+"""Of pods, and of what stands for pods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import PODS
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, FORWARDING, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
 from tui.kinds.sections import conditions, events, identity, latest_warning
 from tui.kinds.words import general_tone, ready_tone, status_tone
@@ -93,7 +93,7 @@ LENS = Lens(
     resource=PODS,
     tone=tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.LOGS, Action.PREVIOUS, Action.SHELL, Action.NODE},
+    actions=ANY_OBJECT | FORWARDING | {Action.LOGS, Action.PREVIOUS, Action.SHELL, Action.NODE},
     drill=drill,
     enter_word="containers",
     preferred=frozenset({"Node"}),

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import REPLICASETS
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, FORWARDING, JSON, Action, Facts, Lens
 from tui.kinds.podspec import containers, volumes
 from tui.kinds.sections import conditions, events, identity
 from tui.kinds.words import general_tone
@@ -44,7 +44,7 @@ LENS = Lens(
     resource=REPLICASETS,
     tone=tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.LOGS, Action.SCALE},
+    actions=ANY_OBJECT | FORWARDING | {Action.LOGS, Action.SCALE},
     drill_object=pods_by_selector,
     pod_selector=pods_by_selector,
     enter_word="pods",

@@ -2,7 +2,7 @@
 
 from apimachinery.objects.resources import SERVICES
 from tui.document import Document
-from tui.kinds.lens import ANY_OBJECT, JSON, Action, Facts, Lens
+from tui.kinds.lens import ANY_OBJECT, FORWARDING, JSON, Action, Facts, Lens
 from tui.kinds.sections import events, identity
 from tui.kinds.words import general_tone
 from tui.kinds.workload import pods_by_labels
@@ -48,7 +48,7 @@ LENS = Lens(
     resource=SERVICES,
     tone=tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.LOGS},
+    actions=ANY_OBJECT | FORWARDING | {Action.LOGS},
     drill_object=pods_by_labels,
     pod_selector=pods_by_labels,
     enter_word="pods",

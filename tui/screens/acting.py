@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 READ_ONLY = "This session is read-only."
 WRITES = frozenset(
     {Action.DELETE, Action.RESTART, Action.SCALE, Action.IMAGE, Action.SHELL, Action.EDIT, Action.CORDON, Action.DRAIN,
-     Action.SUSPEND, Action.TRIGGER}
+     Action.SUSPEND, Action.TRIGGER, Action.FORWARD}
 )  # fmt: skip
 
 

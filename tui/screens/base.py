@@ -1,7 +1,7 @@
 """What all screens on the cluster share: header, hints, prompt, the way around, the second's tick."""
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -18,11 +18,15 @@ from tui.widgets.header import Header, HeaderFacts
 from tui.widgets.hints import Hint, HintBar
 from tui.widgets.prompt import Mode, Prompt
 
+if TYPE_CHECKING:
+    from tui.feeds.forward import Forward, ForwardSpec
+
 
 class Conductor(Protocol):
     """What screens ask of the app."""
 
     session: Session
+    forwards: "list[Forward]"
 
     def open_target(self, target: Target) -> None:
         """Go deeper: the screen in front stays behind."""
@@ -38,6 +42,11 @@ class Conductor(Protocol):
     def choose_namespace(self) -> None: ...
     def choose_theme(self) -> None: ...
     def use_namespace(self, namespace: str | None) -> None: ...
+    def forward(self, spec: "ForwardSpec") -> None:
+        """Start a port-forward that lives as long as the app."""
+        ...
+
+    def stop_forward(self, forward: "Forward") -> None: ...
 
 
 class ClusterScreen(Screen[None]):

@@ -22,7 +22,7 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 WARM_ROWS = 400
-QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.XRAY, Action.NODE})
+QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.XRAY, Action.NODE, Action.FORWARDS})
 """Not worth room at the bottom; `?` tells of them."""
 FRAME = 0.08
 """Seconds between repaints while changes pour in."""

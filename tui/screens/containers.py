@@ -9,8 +9,9 @@ from apimachinery.objects.resources import PODS
 from tui.document import Span
 from tui.feeds.objects import ObjectFeed
 from tui.feeds.state import FeedState
-from tui.kinds import containers
+from tui.kinds import containers, pods
 from tui.kinds.lens import Action
+from tui.rows import Row
 from tui.screens.acting import READ_ONLY
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
@@ -26,6 +27,8 @@ class ContainersScreen(ClusterScreen):
         ACTION_KEYS[Action.LOGS].binding("logs"),
         ACTION_KEYS[Action.PREVIOUS].binding("previous"),
         ACTION_KEYS[Action.SHELL].binding("shell"),
+        ACTION_KEYS[Action.FORWARD].binding("forward"),
+        ACTION_KEYS[Action.FORWARDS].binding("forwards"),
         ACTION_KEYS[Action.DESCRIBE].binding("describe"),
         ACTION_KEYS[Action.YAML].binding("yaml"),
         ACTION_KEYS[Action.COPY].binding("copy"),
@@ -127,6 +130,22 @@ class ContainersScreen(ClusterScreen):
 
             namespace, pod = self.target.namespace or "", self.target.name
             self.run_worker(open_shell(self, namespace, pod, row.name), group="shell", exclusive=True)
+
+    def action_forward(self) -> None:
+        row = self.table.current
+        if self.session.readonly:
+            self.notify(READ_ONLY, severity="warning")
+        elif row is not None:
+            from tui.screens import acting, forwards
+
+            pod = Row(row.uid, self.target.namespace or "", self.target.name, ())
+            asked = forwards.ask(self, pods.LENS, pod, container=row.name)
+            self.run_worker(acting.reported(self, asked), group="act", exclusive=True)
+
+    def action_forwards(self) -> None:
+        from tui.screens.forwards import TARGET
+
+        self.conductor.open_target(TARGET)
 
     def action_describe(self) -> None:
         self.conductor.open_target(replace(self.target, view=View.DESCRIBE, title="describe"))

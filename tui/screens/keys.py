@@ -33,6 +33,8 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.YAML: Key("y", "y", "yaml", "The object as YAML, live"),
     Action.WHY: Key("w", "w", "why?", "Why is it not well: verdict, evidence, what to do next"),
     Action.EDIT: Key("e", "e", "edit", "Edit as YAML; the server checks it and the difference is shown first"),
+    Action.FORWARD: Key("F", "F", "forward", "Forward a local port to it; restarts and lost connections do not end it"),
+    Action.FORWARDS: Key("f", "f", "forwards", "The port-forwards that stand"),
     Action.CORDON: Key("u", "u", "cordon", "Use this machine for new pods or not: cordon, uncordon"),
     Action.DRAIN: Key("D", "D", "drain", "Drain the machine: shows what will move, then moves it"),
     Action.SUSPEND: Key("P", "P", "suspend", "Suspend or resume"),

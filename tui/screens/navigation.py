@@ -34,6 +34,10 @@ def screen_for(target: Target) -> ClusterScreen:
             from tui.screens.why import WhyScreen
 
             return WhyScreen(target)
+        case View.FORWARDS:
+            from tui.screens.forwards import ForwardsScreen
+
+            return ForwardsScreen(target)
         case View.XRAY:
             from tui.screens.xray import XrayScreen
 

@@ -90,6 +90,19 @@ async def _jump(screen: "ClusterScreen", lens: Lens, row: Row, *, to_node: bool)
     )
 
 
+async def forward(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.forwards import ask
+
+    await ask(screen, lens, rows[0])
+
+
+async def forwards(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.forwards import TARGET
+
+    del lens, rows
+    screen.conductor.open_target(TARGET)
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
@@ -98,4 +111,6 @@ OPERATIONS: dict[Action, Operation] = {
     Action.TRIGGER: trigger,
     Action.OWNER: owner,
     Action.NODE: node,
+    Action.FORWARD: forward,
+    Action.FORWARDS: forwards,
 }

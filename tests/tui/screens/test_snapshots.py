@@ -30,6 +30,8 @@ SCREENS: list[Any] = [
     pytest.param(":deploy⏎GR", id="rollout"),
     pytest.param(":deploy⏎GRj⏎", id="undo"),
     pytest.param("j\x04", id="delete"),
+    pytest.param("jF", id="forward"),
+    pytest.param("jf", id="forwards"),
     pytest.param("?", id="help"),
     pytest.param("/web", id="filter"),
 ]
@@ -47,7 +49,7 @@ def typing(keys: str) -> Callable[[Pilot[Any]], Any]:
         await settled(pilot)
         for key in keys:
             await pilot.press(KEYS.get(key, key))
-            if key in "⏎:/dywR\x04":
+            if key in "⏎:/dywRFf\x04":
                 await settled(pilot)
         for line in pilot.app.screen.query("Input"):
             line.cursor_blink = False  # type: ignore[attr-defined]
