@@ -175,6 +175,10 @@ class PilothouseApp(App[None]):
                 from tui.screens.forwards import TARGET
 
                 self.go_to(TARGET)
+            case "pulses":
+                from tui.screens.pulses import TARGET as PULSES
+
+                self.go_to(PULSES)
             case "journal":
                 from tui.screens.journal import JournalScreen
 
@@ -194,6 +198,7 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
         if isinstance(screen, ClusterScreen):
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
+        yield SystemCommand("Pulses", "How the cluster fares, at a glance", lambda: self.action_word("pulses"))
         yield SystemCommand(
             "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("forwards")
         )

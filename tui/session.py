@@ -13,6 +13,7 @@ from apimachinery.client.transport import Transport
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import NAMESPACES
 from tui.changes import FIELD_MANAGER, Journal
+from tui.feeds.history import UsageHistory
 from tui.feeds.pulse import Pulse
 from tui.feeds.readonly import ReadOnlyTransport
 from tui.kinds.aliases import Aliases
@@ -41,6 +42,7 @@ class Session:
         self.namespaces: list[str] = []
         self.aliases = Aliases()
         self.journal = Journal()
+        self.history = UsageHistory()
         self.reachable: bool | None = None
         self.trouble = ""
         self.last_sign = clock.monotonic()

@@ -16,6 +16,7 @@ class View(StrEnum):
     WHY = "why"
     XRAY = "xray"
     FORWARDS = "port-forwards"
+    PULSES = "pulses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

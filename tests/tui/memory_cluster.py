@@ -144,6 +144,10 @@ class MemoryCluster:
     refuse: dict[str, StatusError] = field(default_factory=dict)
     expired_once: StatusError | None = None
     """The next watch is answered with this ERROR event."""
+    usage: dict[str, JSON] = field(default_factory=dict)
+    """What metrics.k8s.io tells, by `namespace/pod` or node; nothing: it is not served."""
+    answers: dict[str, Callable[[JSON], JSON]] = field(default_factory=dict)
+    """What a POST to a path is answered: reviews, which are kept nowhere."""
     doors: dict[str, Callable[[str, list[tuple[str, str]]], WebSocket]] = field(default_factory=dict)
     """By `namespace/pod`: what answers exec, attach and port-forward there."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -273,10 +277,8 @@ class MemoryCluster:
     def _answer(
         self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str], body: bytes | None
     ) -> JSON | bytes:
-        if path == "/version":
-            return {"gitVersion": "v1.36.0"}
-        if path in ("/api", "/apis"):
-            return self._discovery(core=path == "/api")
+        if (answer := self._beside_objects(method, path, body)) is not None:
+            return answer
         kind, namespace, name, subresource = self._route(path)
         if kind.plural in self.refuse:
             raise self.refuse[kind.plural]
@@ -299,6 +301,45 @@ class MemoryCluster:
         if subresource == "scale":
             return {"kind": "Scale", "metadata": obj["metadata"], "spec": {"replicas": obj["spec"]["replicas"]}}
         return obj
+
+    def _beside_objects(self, method: str, path: str, body: bytes | None) -> JSON | None:
+        """What is answered without an object that is kept; None for a path of objects."""
+        if path == "/version":
+            return {"gitVersion": "v1.36.0"}
+        if path in ("/api", "/apis"):
+            return self._discovery(core=path == "/api")
+        if path.startswith("/apis/metrics.k8s.io/v1beta1/"):
+            return self._metrics(path)
+        if method == "POST" and path in self.answers:
+            return self.answers[path](msgspec.json.decode(body or b"{}"))
+        return None
+
+    def _metrics(self, path: str) -> JSON:
+        if not self.usage or "metrics" in self.refuse:
+            raise self.refuse.get("metrics") or NotFound("the server could not find the requested resource")
+        parts = path.removeprefix("/apis/metrics.k8s.io/v1beta1/").split("/")
+        if parts[0] == "nodes":
+            return {"items": [one for key, one in self.usage.items() if "/" not in key]}
+        namespace = parts[1] if parts[0] == "namespaces" else ""
+        if len(parts) == 4:
+            if (one := self.usage.get(f"{namespace}/{parts[3]}")) is None:
+                raise NotFound.of("podmetrics", parts[3])
+            return one
+        return {
+            "items": [
+                one
+                for key, one in self.usage.items()
+                if key.startswith(f"{namespace}/" if namespace else "") and "/" in key
+            ]
+        }
+
+    def measure(self, key: str, cpu: str, memory: str, container: str = "web") -> None:
+        """What a pod (`namespace/name`) or a node is using."""
+        namespace, _, name = key.rpartition("/")
+        used: JSON = {"usage": {"cpu": cpu, "memory": memory}}
+        if namespace:
+            used = {"containers": [{"name": container, **used}]}
+        self.usage[key] = {"metadata": {"name": name, "namespace": namespace} if namespace else {"name": name}, **used}
 
     def _written(
         self, method: str, kind: Kind, key: str, query: dict[str, str], headers: Mapping[str, str], sent: Any

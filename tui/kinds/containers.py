@@ -28,6 +28,9 @@ _GROUPS = (
     ("debug", "ephemeralContainers", "ephemeralContainerStatuses"),
 )
 
+SPECS = tuple(specs for _, specs, _ in _GROUPS)
+"""Where a pod's spec keeps containers, in the order they start."""
+
 
 def rows(pod: JSON, now: float) -> list[Row]:
     """In the order they start; a row's uid is the container's name."""

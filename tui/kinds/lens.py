@@ -85,5 +85,7 @@ class Lens:
     """Columns of the wide view to show first where there is room for some."""
     spared: frozenset[str] = frozenset()
     """Columns that keep their width as long as others can give way."""
+    measured: bool = False
+    """metrics.k8s.io tells what each uses."""
     pod_selector: ObjectDrill | None = None
     """For kinds that stand for pods: the pods of an object (logs of all of them)."""

@@ -51,4 +51,6 @@ LENS = Lens(
     actions=ANY_OBJECT | {Action.CORDON, Action.DRAIN},
     drill=drill,
     enter_word="pods",
+    preferred=frozenset({"CPU", "%CPU", "MEM", "%MEM"}),
+    measured=True,
 )

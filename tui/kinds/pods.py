@@ -96,5 +96,6 @@ LENS = Lens(
     actions=ANY_OBJECT | FORWARDING | {Action.LOGS, Action.PREVIOUS, Action.SHELL, Action.NODE},
     drill=drill,
     enter_word="containers",
-    preferred=frozenset({"Node"}),
+    preferred=frozenset({"CPU", "MEM", "%MEM/L", "Node"}),
+    measured=True,
 )

@@ -1,16 +1,18 @@
 """The table of one kind: live, filtered as typed, the start of every way."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
 from apimachinery.objects.resources import Resource
+from tui import usagecells
 from tui.document import EMPTY, Line, Span
 from tui.feeds.state import FeedState, Phase
 from tui.feeds.tables import TableFeed
 from tui.kinds.catalog import lens_for
 from tui.kinds.lens import Action, Lens
-from tui.rows import Row
+from tui.rows import Column, Row
 from tui.screens import acting
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
@@ -20,6 +22,9 @@ from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
+
+if TYPE_CHECKING:
+    from tui.screens.usage import UsageOverlay
 
 WARM_ROWS = 400
 QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.XRAY, Action.NODE, Action.FORWARDS})
@@ -38,13 +43,15 @@ class BrowseScreen(ClusterScreen):
         self._last_flush = 0.0
         self._flush_waits = False
         self._settled = False
+        self.usage: UsageOverlay | None = None
+        self._own_columns: tuple[Column, ...] = ()
 
     # body
 
     def body(self) -> Sequence[Widget]:
         self.lens = lens_for(self.session.aliases.refined(self.target.resource))
         self.table = VirtualTable(
-            now=self.session.now, tone=self.lens.tone, preferred=self.lens.preferred, spared=self.lens.spared
+            now=self.session.now, tone=self._tone, preferred=self.lens.preferred, spared=self.lens.spared
         )
         return [self.table]
 
@@ -63,6 +70,8 @@ class BrowseScreen(ClusterScreen):
             on_pending=self._pending,
             on_state=self._state_changed,
         )
+        if self.lens.measured:
+            self._measure()
         self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
         super().on_mount()
         self._show_placeholder()
@@ -89,14 +98,48 @@ class BrowseScreen(ClusterScreen):
         if batch is None:
             return
         if batch.columns is not None:
-            self.table.set_columns(batch.columns)
+            self._own_columns = batch.columns
+            self._set_columns()
             self._first_sort()
-            if self._filter:
-                self.table.set_filter(parse_filter(self._filter, batch.columns))
-        self.table.apply(batch.upserts, batch.removed, first=not self._settled)
+        upserts = self.usage.rows(batch.upserts) if self.usage is not None else batch.upserts
+        self.table.apply(upserts, batch.removed, first=not self._settled)
         self._settled = self.feed.state.phase is Phase.LIVE
         self._show_placeholder()
         self.tell()
+
+    def _set_columns(self) -> None:
+        columns = self.usage.columns(self._own_columns) if self.usage is not None else self._own_columns
+        self.table.set_columns(columns)
+        if self._filter:
+            self.table.set_filter(parse_filter(self._filter, columns))
+
+    def _measure(self) -> None:
+        from tui.screens.usage import UsageOverlay
+
+        self.usage = UsageOverlay(self, self.table, (self.target.namespace,), self._with_usage)
+        self.run_worker(self.usage.run(), group="metrics", name=f"metrics {self.target.resource.plural}")
+
+    def _with_usage(self) -> None:
+        """The first numbers are there: the columns come, and everything else stays as it was."""
+        if self.usage is None:
+            return
+        if not self._own_columns:
+            self.usage.show()
+            return
+        model, uid = self.table.model, self.table.current.uid if self.table.current else ""
+        rows = self.usage.stripped(model.rows())
+        by = model.columns[model.sort_column].name if 0 <= model.sort_column < len(model.columns) else ""
+        descending = model.descending
+        self.usage.show()
+        self._set_columns()
+        for index, column in enumerate(model.columns):
+            if by and column.name == by:
+                self.table.sort_by(index, descending=descending)
+        self.table.apply(self.usage.rows(rows), [], first=True)
+        self.table.select(uid)
+
+    def _tone(self, row: Row, column: Column, text: str) -> Tone:
+        return usagecells.tone(column, text) if column.name in usagecells.NAMES else self.lens.tone(row, column, text)
 
     def _loop_time(self) -> float:
         import time

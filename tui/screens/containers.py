@@ -6,17 +6,20 @@ from dataclasses import replace
 from textual.widget import Widget
 
 from apimachinery.objects.resources import PODS
+from tui import usagecells
 from tui.document import Span
+from tui.feeds.metrics import MetricsFeed, container_budget
 from tui.feeds.objects import ObjectFeed
 from tui.feeds.state import FeedState
 from tui.kinds import containers, pods
-from tui.kinds.lens import Action
-from tui.rows import Row
+from tui.kinds.lens import JSON, Action
+from tui.rows import Column, Row
 from tui.screens.acting import READ_ONLY
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
 from tui.target import Target, View
 from tui.tones import Tone
+from tui.usagecells import UsageColumns
 from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
 from tui.widgets.table import VirtualTable
@@ -38,9 +41,10 @@ class ContainersScreen(ClusterScreen):
         super().__init__(target)
         self._filter = ""
         self._gone = False
+        self._columns = UsageColumns(of_pods=True)
 
     def body(self) -> Sequence[Widget]:
-        self.table = VirtualTable(now=self.session.now, tone=containers.tone)
+        self.table = VirtualTable(now=self.session.now, tone=self._tone, preferred=frozenset({"CPU", "MEM", "%MEM/L"}))
         return [self.table]
 
     def main_widget(self) -> Widget:
@@ -61,6 +65,30 @@ class ContainersScreen(ClusterScreen):
         self.table.set_columns(containers.COLUMNS)
         self.table.show_placeholder([((f"Reading {target.name} …", Tone.MUTED),)])
         self.run_worker(self._pod.run(), group="feed", name="containers")
+        self._metrics = MetricsFeed(
+            session.client, PODS, (target.namespace,), clock=session.clock, name=target.name, on_change=self._measured
+        )
+        self.run_worker(self._metrics.run(), group="metrics", name="container metrics")
+
+    def _tone(self, row: Row, column: Column, text: str) -> Tone:
+        return usagecells.tone(column, text) if column.name in usagecells.NAMES else containers.tone(row, column, text)
+
+    def _measured(self) -> None:
+        if not self._columns.shown and self._metrics.usage:
+            self._columns.shown = True
+            self.table.set_columns(self._columns.columns(containers.COLUMNS))
+        if self._pod.synced:
+            self._changed()
+
+    def _with_usage(self, pod: JSON, rows: list[Row]) -> list[Row]:
+        usage = next(iter(self._metrics.usage.values()), None)
+        specs = {one["name"]: one for group in containers.SPECS for one in (pod.get("spec") or {}).get(group) or ()}
+        return [
+            self._columns.row(
+                row, usage.containers.get(row.name) if usage else None, container_budget(specs.get(row.name, {}))
+            )
+            for row in rows
+        ]
 
     def reconnect(self) -> None:
         self._pod.reconnect_now()
@@ -74,7 +102,7 @@ class ContainersScreen(ClusterScreen):
             )
             self.table.apply([], [row.uid for row in self.table.model.rows()])
             return
-        rows = containers.rows(pod, self.session.now())
+        rows = self._with_usage(pod, containers.rows(pod, self.session.now()))
         names = {row.uid for row in rows}
         self.table.apply(rows, [row.uid for row in self.table.model.rows() if row.uid not in names], first=True)
         self.tell()
@@ -104,7 +132,7 @@ class ContainersScreen(ClusterScreen):
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        self.table.set_filter(parse_filter(text, containers.COLUMNS))
+        self.table.set_filter(parse_filter(text, self.table.model.columns))
         self.tell()
 
     def on_virtual_table_activated(self) -> None:

@@ -70,7 +70,7 @@ TABLE_HELP: tuple[tuple[str, str], ...] = (
     ("Space", "Mark; actions then take all marked rows"),
     ("^Space  ^\\", "Mark up to here; clear marks"),
     ("Shift-← Shift-→", "Sort by the next column"),
-    ("N  A  O", "Sort by name, by age; reverse"),
+    ("N  A  C  M  O", "Sort by name, age, CPU, memory; reverse"),
     ("^w", "Wide: more columns"),
     ("^p", "Command palette"),
     ("^c", "Quit"),

@@ -66,6 +66,8 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("O", "sort_reverse", "Reverse sort", show=False),
         Binding("N", "sort_named('Name')", "Sort by name", show=False),
         Binding("A", "sort_named('Age')", "Sort by age", show=False),
+        Binding("C", "sort_named('CPU')", "Sort by CPU", show=False),
+        Binding("M", "sort_named('MEM')", "Sort by memory", show=False),
         Binding("ctrl+w", "wide", "Wide columns", show=False),
     ]
 
@@ -134,10 +136,12 @@ class VirtualTable(ScrollView, can_focus=True):
         self.model.set_columns(columns)
         self._relayout()
 
-    def apply(self, upserts: Sequence[Row], removed: Sequence[str], *, first: bool = False) -> None:
+    def apply(
+        self, upserts: Sequence[Row], removed: Sequence[str], *, first: bool = False, quiet: bool = False
+    ) -> None:
         """Take in a batch of changes and keep the cursor's row where the eye has it."""
         before = self._cursor
-        self.model.apply(upserts, removed, first=first)
+        self.model.apply(upserts, removed, first=first, quiet=quiet)
         self.marked.difference_update(removed)
         self._follow(before)
         if not self._relayout():
@@ -231,7 +235,9 @@ class VirtualTable(ScrollView, can_focus=True):
         for index, column in enumerate(self.model.columns):
             if column.name == name:
                 same = self.model.sort_column == index
-                self.sort_by(index, descending=same and not self.model.descending)
+                # Who uses most is what one wants to know first.
+                down = column.name in ("CPU", "MEM")
+                self.sort_by(index, descending=(not self.model.descending) if same else down)
 
     def action_wide(self) -> None:
         self.wide = not self.wide

@@ -130,8 +130,10 @@ class TableModel:
         if self.sort_column >= len(columns):
             self.sort_column = BY_NAME
 
-    def apply(self, upserts: Iterable[Row], removed: Iterable[str], *, first: bool = False) -> None:
-        """`first` marks rows of the initial list: they are not news."""
+    def apply(
+        self, upserts: Iterable[Row], removed: Iterable[str], *, first: bool = False, quiet: bool = False
+    ) -> None:
+        """`first` marks rows of the initial list, `quiet` changes that are no news."""
         moment = 0.0 if first else self.now()
         fresh: list[_Held] = []
         for uid in removed:
@@ -145,7 +147,7 @@ class TableModel:
                 held.changed_at = moment
                 fresh.append(held)
             else:
-                held.changed_at = moment if old.row.cells != row.cells else old.changed_at
+                held.changed_at = moment if old.row.cells != row.cells and not quiet else old.changed_at
                 if old.entry != held.entry or self._shown is not self._order:
                     self._take_out(old.entry)
                     fresh.append(held)

@@ -32,6 +32,7 @@ SCREENS: list[Any] = [
     pytest.param("j\x04", id="delete"),
     pytest.param("jF", id="forward"),
     pytest.param("jf", id="forwards"),
+    pytest.param(":pulses⏎", id="pulses"),
     pytest.param("?", id="help"),
     pytest.param("/web", id="filter"),
 ]
