@@ -1,7 +1,8 @@
 """The app: one cluster, a stack of screens, themes. `run` is the way in."""
 
+import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,17 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from apimachinery.aio.clock import Clock, SystemClock
+from apimachinery.client.errors import KubeconfigError
 from apimachinery.client.kubeconfig import ClusterAccess
 from apimachinery.client.transport import Transport
 from apimachinery.objects.resources import PODS, Resource
+from tui.contexts import Contexts
+from tui.memory import Memory, state_file
 from tui.palette import DEFAULT_DARK, Palette, load_palette
 from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
-from tui.target import Target
+from tui.target import Target, View
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
@@ -33,9 +37,21 @@ def run(
     readonly: bool = False,
     theme: str | None = None,
     resource: Resource = PODS,
+    kubeconfigs: Sequence[Path | None] = (None,),
 ) -> None:
-    """Show the cluster until the user quits; blocks. `namespace` "" means all of them."""
-    PilothouseApp(access, namespace=namespace, readonly=readonly, theme=theme, resource=resource).run()
+    """Show the cluster until the user quits; blocks. `namespace` "" means all of them.
+
+    The contexts of `kubeconfigs` can be switched to; None is kubectl's default.
+    """
+    PilothouseApp(
+        access,
+        namespace=namespace,
+        readonly=readonly,
+        theme=theme,
+        resource=resource,
+        contexts=Contexts(kubeconfigs),
+        memory=Memory(state_file()),
+    ).run()
 
 
 class PilothouseApp(App[None]):
@@ -60,16 +76,23 @@ class PilothouseApp(App[None]):
         transport: Transport | None = None,
         clock: Clock | None = None,
         palette: Palette | None = None,
+        contexts: Contexts | None = None,
+        connect: Callable[[ClusterAccess], Transport] = ClusterAccess.transport,
+        memory: Memory | None = None,
     ) -> None:
         self.palette = palette or load_palette()
         super().__init__()
+        self.contexts = contexts or Contexts()
+        self.connect = connect
+        self.memory = memory or Memory()
         self.session = Session(
             access,
-            transport or access.transport(),
+            transport or connect(access),
             clock=clock or SystemClock(),
             readonly=readonly,
             on_change=self._tell,
         )
+        self._parked: list[Session] = []
         if namespace is not None:
             self.session.namespace = namespace or None
         self._first = Target(resource=resource, namespace=self.session.namespace if resource.namespaced else None)
@@ -88,13 +111,13 @@ class PilothouseApp(App[None]):
 
     def on_mount(self) -> None:
         self.go_to(self._first)
-        self.run_worker(self.session.learn(), name="discovery")
-        self.run_worker(self.session.pulse.run(), name="pulse")
+        self._attend()
         for problem in self.palette.problems:
             self.notify(problem, severity="warning", title="Theme")
 
     async def on_unmount(self) -> None:
-        await self.session.close()
+        for session in (self.session, *self._parked):
+            await session.close()
 
     # Conductor
 
@@ -130,17 +153,49 @@ class PilothouseApp(App[None]):
         if root.resource.namespaced and root.namespace != namespace:
             self.go_to(Target(resource=root.resource, namespace=namespace, filter=screen.filter_text()))
 
+    def use_context(self, name: str, resource: Resource | None = None, scope: str | None = None) -> None:
+        self.run_worker(self._switch(name, resource, scope), group="context", exclusive=True)
+
+    async def _switch(self, name: str, resource: Resource | None, scope: str | None) -> None:
+        try:
+            access = await asyncio.to_thread(self.contexts.access, name)
+        except KubeconfigError as error:
+            self.notify(str(error), severity="error", title="Context")
+            return
+        old = self.session
+        self.session = Session(
+            access, self.connect(access), clock=old.clock, readonly=old.readonly, on_change=self._tell
+        )
+        if scope is not None:
+            self.session.namespace = scope or None
+        here = self._history[self._at] if self._at >= 0 else self._first
+        wanted = resource or (here.resource if here.view is View.TABLE else PODS)
+        self._history, self._at = [], -1
+        self._attend()
+        self.go_to(Target(resource=wanted, namespace=self.session.namespace if wanted.namespaced else None))
+        if any(forward.spec.context == old.access.context for forward in self.forwards):
+            # Port-forwards go on over the connection they were made with.
+            self._parked.append(old)
+        else:
+            await old.close()
+
+    def _attend(self) -> None:
+        """Learn about the cluster, and feel its pulse, for as long as it is the one in front."""
+        self.run_worker(self.session.learn(), group="discovery", exclusive=True, name="discovery")
+        self.run_worker(self.session.pulse.run(), group="pulse", exclusive=True, name="pulse")
+
     def choose_namespace(self) -> None:
         from tui.widgets.dialogs import PickDialog
 
-        everything = ("", "all namespaces")
-        choices = [everything, *((name, name) for name in self.session.namespaces)]
+        pinned = self.memory.pinned(self.session.access.context)
+        names = [*pinned, *(name for name in self.session.namespaces if name not in pinned)]
+        choices = [("", "all namespaces"), *((name, f"{name}  {'+' if name in pinned else ''}") for name in names)]
 
         def chosen(value: str | None) -> None:
             if value is not None:
                 self.use_namespace(value or None)
 
-        self.push_screen(PickDialog("Namespace", choices, self.session.namespace or ""), chosen)
+        self.push_screen(PickDialog("Namespace", choices, self.session.namespace or "", free=True), chosen)
         self.run_worker(self.session.learn_namespaces(), group="namespaces", exclusive=True)
 
     def choose_theme(self) -> None:
@@ -175,6 +230,10 @@ class PilothouseApp(App[None]):
                 from tui.screens.forwards import TARGET
 
                 self.go_to(TARGET)
+            case "contexts":
+                from tui.screens.contexts import TARGET as CONTEXTS
+
+                self.go_to(CONTEXTS)
             case "pulses":
                 from tui.screens.pulses import TARGET as PULSES
 
@@ -198,6 +257,7 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
         if isinstance(screen, ClusterScreen):
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
+        yield SystemCommand("Contexts", "Switch to another cluster", lambda: self.action_word("contexts"))
         yield SystemCommand("Pulses", "How the cluster fares, at a glance", lambda: self.action_word("pulses"))
         yield SystemCommand(
             "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("forwards")

@@ -1,7 +1,8 @@
-"""What is typed after `:`: `kind [namespace] [/filter] [-l labels]`, or a word for the app itself. Pure."""
+"""What is typed after `:`: `kind [namespaces] [/filter] [-l labels] [@context]`, or a word for the app itself. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from apimachinery.objects.resources import Resource
 from tui.kinds.aliases import Aliases
@@ -17,6 +18,9 @@ APP_WORDS: dict[str, str] = {
     "themes": "themes",
     "theme": "themes",
     "journal": "journal",
+    "ctx": "contexts",
+    "context": "contexts",
+    "contexts": "contexts",
     "pulses": "pulses",
     "pulse": "pulses",
     "pu": "pulses",
@@ -36,7 +40,8 @@ ALL_NAMESPACES = frozenset({"all", "*", "-a"})
 class Command:
     """Either `word` (an action of the app) or `resource` is set, unless `error` says why not.
 
-    `namespace` is None when none was named, "" for all of them.
+    `namespace` is None when none was named, "" for all of them, `a,b` or `team-*` for several. With `context` alone
+    only the cluster changes.
     """
 
     word: str = ""
@@ -44,17 +49,24 @@ class Command:
     namespace: str | None = None
     filter: str = ""
     label_selector: str = ""
+    context: str = ""
     error: str = ""
 
 
 def parse_command(text: str, aliases: Aliases) -> Command:
     head, slash, wanted = text.strip().partition(" /")
-    words = head.split()
+    named = [word[1:] for word in head.split() if word.startswith("@") and len(word) > 1]
+    words = [word for word in head.split() if not word.startswith("@")]
+    context = named[-1] if named else ""
+    if context and not words:
+        return Command(context=context)
     if not words:
         return Command(error="nothing was typed")
     first = words[0].lower()
     if len(words) == 1 and first in APP_WORDS:
-        return Command(word=APP_WORDS[first])
+        return Command(word=APP_WORDS[first], context=context)
+    if APP_WORDS.get(first) == "contexts":
+        return Command(context=words[1])
     resource = aliases.resolve(first)
     if resource is None:
         near = aliases.complete(first[:2])[:3]
@@ -63,10 +75,23 @@ def parse_command(text: str, aliases: Aliases) -> Command:
     rest, labels = _labels(words[1:])
     namespace = None
     for word in rest:
-        namespace = "" if word.lower() in ALL_NAMESPACES else word
+        namespace = "" if word.lower() in ALL_NAMESPACES else word.strip(",")
     return Command(
-        resource=resource, namespace=namespace, filter=wanted.strip() if slash else "", label_selector=labels
+        resource=resource,
+        namespace=namespace,
+        filter=wanted.strip() if slash else "",
+        label_selector=labels,
+        context=context,
     )
+
+
+def namespaces_of(scope: str, known: Sequence[str]) -> list[str]:
+    """The namespaces that a scope means: `shop`, `shop,web`, `team-*`. A pattern that fits none stays as it is."""
+    chosen: list[str] = []
+    for word in scope.split(","):
+        fitting = [name for name in known if fnmatchcase(name, word)] if any(sign in word for sign in "*?[") else [word]
+        chosen += [name for name in (fitting or [word]) if name and name not in chosen]
+    return chosen
 
 
 def _labels(words: Sequence[str]) -> tuple[list[str], str]:
@@ -75,14 +100,23 @@ def _labels(words: Sequence[str]) -> tuple[list[str], str]:
     return plain, ",".join(word for word in words if "=" in word)
 
 
-def complete_command(text: str, aliases: Aliases, namespaces: Sequence[str]) -> list[str]:
-    """Whole lines that `text` may become: kinds and words first, namespaces after a kind."""
+def complete_command(
+    text: str, aliases: Aliases, namespaces: Sequence[str], contexts: Callable[[], Sequence[str]] = tuple
+) -> list[str]:
+    """Whole lines that `text` may become: kinds and words first, namespaces after a kind, contexts after an `@`."""
     head, space, last = text.rpartition(" ")
     if not text:
         return []
+    if last.startswith("@"):
+        return [f"{head}{space}@{name}" for name in contexts() if name.startswith(last[1:]) and name != last[1:]]
+    if APP_WORDS.get(head.lower()) == "contexts":
+        return [f"{head} {name}" for name in contexts() if name.startswith(last) and name != last]
     if not space:
         words = sorted({word for word in APP_WORDS if len(word) > 2 and word.startswith(text.lower())})
         return [*aliases.complete(text), *words]
     if last.startswith("/") or aliases.resolve(head.split()[0] if head.split() else "") is None:
         return []
-    return [f"{head} {name}" for name in sorted(namespaces) if name.startswith(last.lower()) and name != last]
+    before, comma, part = last.rpartition(",")
+    return [
+        f"{head} {before}{comma}{name}" for name in sorted(namespaces) if name.startswith(part.lower()) and name != part
+    ]

@@ -17,6 +17,7 @@ from tui.feeds.history import UsageHistory
 from tui.feeds.pulse import Pulse
 from tui.feeds.readonly import ReadOnlyTransport
 from tui.kinds.aliases import Aliases
+from tui.permissions import Permissions
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Session:
         self.aliases = Aliases()
         self.journal = Journal()
         self.history = UsageHistory()
+        self.permissions = Permissions(self.client, clock=clock)
         self.reachable: bool | None = None
         self.trouble = ""
         self.last_sign = clock.monotonic()

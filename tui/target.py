@@ -17,6 +17,7 @@ class View(StrEnum):
     XRAY = "xray"
     FORWARDS = "port-forwards"
     PULSES = "pulses"
+    CONTEXTS = "contexts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,12 @@ def open_app(
     theme: str | None = None,
 ) -> None:
     """Open the app; without `kubeconfig` and `context` on the local engine, which is started when it does not run."""
-    access = foreign_access(kubeconfig, context) if kubeconfig or context else local_access(data_dir)
+    foreign = bool(kubeconfig or context)
+    access = foreign_access(kubeconfig, context) if foreign else local_access(data_dir)
+    kubeconfigs = (kubeconfig,) if foreign else (datadir.kubeconfig(data_dir), None)
     from tui import app
 
-    app.run(access, namespace=namespace, readonly=readonly, theme=theme)
+    app.run(access, namespace=namespace, readonly=readonly, theme=theme, kubeconfigs=kubeconfigs)
 
 
 def foreign_access(file: Path | None, context: str | None) -> kubeconfig.ClusterAccess:

@@ -28,11 +28,16 @@ def start(cluster: MemoryCluster, tmp_path: Path) -> Start:
 
     @asynccontextmanager
     async def started(
-        *, size: tuple[int, int] = (80, 24), readonly: bool = False, resource: Resource = PODS, theme: str | None = None
+        *,
+        size: tuple[int, int] = (80, 24),
+        readonly: bool = False,
+        resource: Resource = PODS,
+        theme: str | None = None,
+        **others: Any,
     ) -> AsyncIterator[Pilot[Any]]:
         app = PilothouseApp(
             ACCESS, transport=cluster, clock=FakeClock(), readonly=readonly, resource=resource, theme=theme,
-            palette=load_palette(tmp_path),
+            palette=load_palette(tmp_path), **others,
         )  # fmt: skip
         async with app.run_test(size=size, notifications=True) as pilot:
             await settled(pilot)

@@ -15,6 +15,11 @@ async def settled(pilot: Pilot[Any]) -> None:
         await pilot.pause(0.06)
 
 
+def said(pilot: Pilot[Any]) -> str:
+    """The screen's words in one line, as a notice that is wrapped is read."""
+    return " ".join(screen_text(pilot).replace("▌", " ").split())
+
+
 def screen_text(pilot: Pilot[Any]) -> str:
     """What a person would read, line by line."""
     width, height = pilot.app.size

@@ -142,6 +142,7 @@ class MemoryCluster:
     revision: int = 1000
     down: bool = False
     refuse: dict[str, StatusError] = field(default_factory=dict)
+    refuse_paths: dict[str, StatusError] = field(default_factory=dict)
     expired_once: StatusError | None = None
     """The next watch is answered with this ERROR event."""
     usage: dict[str, JSON] = field(default_factory=dict)
@@ -277,6 +278,8 @@ class MemoryCluster:
     def _answer(
         self, method: str, path: str, query: dict[str, str], headers: Mapping[str, str], body: bytes | None
     ) -> JSON | bytes:
+        if path in self.refuse_paths:
+            raise self.refuse_paths[path]
         if (answer := self._beside_objects(method, path, body)) is not None:
             return answer
         kind, namespace, name, subresource = self._route(path)

@@ -40,6 +40,7 @@ class Action(StrEnum):
     XRAY = "xray"
     FORWARD = "forward"
     FORWARDS = "forwards"
+    PIN = "pin"
 
 
 ANY_OBJECT = frozenset(

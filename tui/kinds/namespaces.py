@@ -16,7 +16,7 @@ LENS = Lens(
     resource=NAMESPACES,
     tone=general_tone,
     describe=describe,
-    actions=ANY_OBJECT | {Action.USE},
+    actions=ANY_OBJECT | {Action.USE, Action.PIN},
     drill=drill,
     enter_word="pods",
 )

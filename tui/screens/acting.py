@@ -12,6 +12,7 @@ from tui.kinds import rollout
 from tui.kinds.lens import Action, Lens
 from tui.rows import Row
 from tui.screens import changing, operating
+from tui.screens.allowed import refusal
 from tui.target import Target, View
 from tui.widgets.dialogs import DeleteDialog, ImagesDialog, ScaleDialog
 
@@ -29,6 +30,9 @@ async def act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[Ro
     """Errors end in a notice, never further."""
     if action in WRITES and screen.session.readonly:
         screen.notify(READ_ONLY, severity="warning")
+        return
+    if words := await refusal(screen.session, lens, action, rows):
+        screen.notify(words, severity="warning")
         return
     await reported(screen, _act(screen, lens, action, rows))
 

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 
+from apimachinery.client.kubeconfig import ClusterAccess
+from apimachinery.client.transport import Transport
+from apimachinery.objects.resources import Resource
 from tui.command import complete_command, parse_command
+from tui.contexts import Contexts
 from tui.document import Span
 from tui.feeds.state import FeedState, Phase
+from tui.memory import Memory
 from tui.screens.keys import GENERAL_KEYS
 from tui.session import Session
 from tui.target import Target, View
@@ -26,6 +32,8 @@ class Conductor(Protocol):
     """What screens ask of the app."""
 
     session: Session
+    contexts: Contexts
+    memory: Memory
     forwards: "list[Forward]"
 
     def open_target(self, target: Target) -> None:
@@ -41,6 +49,14 @@ class Conductor(Protocol):
     def swap_last(self) -> None: ...
     def choose_namespace(self) -> None: ...
     def choose_theme(self) -> None: ...
+    def connect(self, access: ClusterAccess) -> Transport:
+        """A new way to a cluster; whoever asks for it closes it."""
+        ...
+
+    def use_context(self, name: str, resource: Resource | None = None, scope: str | None = None) -> None:
+        """Leave this cluster for another, at once: nothing waits for the old one."""
+        ...
+
     def use_namespace(self, namespace: str | None) -> None: ...
     def forward(self, spec: "ForwardSpec") -> None:
         """Start a port-forward that lives as long as the app."""
@@ -59,6 +75,7 @@ class ClusterScreen(Screen[None]):
         GENERAL_KEYS["back"].binding("back"),
         GENERAL_KEYS["all_namespaces"].binding("all_namespaces"),
         GENERAL_KEYS["namespace"].binding("namespace"),
+        *(Binding(str(number), f"digit({number})", show=False) for number in range(1, 10)),
         GENERAL_KEYS["older"].binding("history(-1)"),
         GENERAL_KEYS["newer"].binding("history(1)"),
         GENERAL_KEYS["last"].binding("swap_last"),
@@ -113,7 +130,7 @@ class ClusterScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Header()
         yield from self.body()
-        yield Prompt(lambda text: complete_command(text, self.session.aliases, self.session.namespaces))
+        yield Prompt(self._complete)
         yield HintBar()
 
     def on_mount(self) -> None:
@@ -223,6 +240,14 @@ class ClusterScreen(Screen[None]):
     def action_all_namespaces(self) -> None:
         self.conductor.use_namespace(None)
 
+    def action_digit(self, number: int) -> None:
+        """A pinned namespace is chosen."""
+        pinned = self.conductor.memory.pinned(self.session.access.context)
+        if number <= len(pinned):
+            self.conductor.use_namespace(pinned[number - 1])
+        else:
+            self.notify("No namespace is pinned there: + on a namespace pins it.")
+
     def action_namespace(self) -> None:
         self.conductor.choose_namespace()
 
@@ -255,6 +280,10 @@ class ClusterScreen(Screen[None]):
             return
         self._run_command(event.text)
 
+    def _complete(self, text: str) -> list[str]:
+        session = self.session
+        return complete_command(text, session.aliases, session.namespaces, self.conductor.contexts.names)
+
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
         self.set_focus(self.main_widget())
@@ -266,14 +295,16 @@ class ClusterScreen(Screen[None]):
             return
         command = parse_command(text, self.session.aliases)
         if command.error:
-            offered = complete_command(text, self.session.aliases, self.session.namespaces)
+            offered = self._complete(text)
             if offered and " " not in text.strip():
                 command = parse_command(offered[0], self.session.aliases)
         if command.error:
             self.query_one(Prompt).note(command.error)
             return
         self._close_prompt()
-        if command.word:
+        if command.context and command.context != self.session.access.context:
+            self.conductor.use_context(command.context, command.resource, command.namespace)
+        elif command.word:
             self.app.call_later(self.app.run_action, f"word('{command.word}')")
         elif command.resource is not None:
             namespace = self.session.namespace if command.namespace is None else (command.namespace or None)

@@ -7,13 +7,16 @@ from textual.widget import Widget
 
 from apimachinery.objects.resources import Resource
 from tui import usagecells
+from tui.command import namespaces_of
 from tui.document import EMPTY, Line, Span
 from tui.feeds.state import FeedState, Phase
 from tui.feeds.tables import TableFeed
 from tui.kinds.catalog import lens_for
 from tui.kinds.lens import Action, Lens
+from tui.memory import TableChoice
 from tui.rows import Column, Row
 from tui.screens import acting
+from tui.screens.allowed import denied_lines, may
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
 from tui.target import Target, View
@@ -24,6 +27,7 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
+    from tui.feeds.manytables import ManyTables
     from tui.screens.usage import UsageOverlay
 
 WARM_ROWS = 400
@@ -60,21 +64,47 @@ class BrowseScreen(ClusterScreen):
 
     def on_mount(self) -> None:
         target = self.target
-        self.feed = TableFeed(
-            self.session.transport,
-            target.resource.path(target.namespace),
-            clock=self.session.clock,
+        self._namespaces: list[str | None] = [target.namespace]
+        if target.namespace and target.resource.namespaced:
+            self._namespaces = [*namespaces_of(target.namespace, self.session.namespaces)]
+        self.feed = self._make_feed()
+        if self.lens.measured:
+            self._measure()
+        self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
+        self.run_worker(self._learn_permissions(), group="permissions")
+        super().on_mount()
+        self.table.wide = self.conductor.memory.table(self._memory_key).wide
+        self._show_placeholder()
+
+    def _make_feed(self) -> "TableFeed | ManyTables":
+        target, session = self.target, self.session
+        if len(self._namespaces) > 1:
+            from tui.feeds.manytables import ManyTables
+
+            return ManyTables(
+                session.transport,
+                [target.resource.path(namespace) for namespace in self._namespaces],
+                clock=session.clock,
+                label_selector=target.label_selector,
+                field_selector=target.field_selector,
+                on_pending=self._pending,
+                on_state=self._state_changed,
+            )
+        return TableFeed(
+            session.transport,
+            target.resource.path(self._namespaces[0]),
+            clock=session.clock,
             label_selector=target.label_selector,
             field_selector=target.field_selector,
             with_namespace=target.resource.namespaced and target.namespace is None,
             on_pending=self._pending,
             on_state=self._state_changed,
         )
-        if self.lens.measured:
-            self._measure()
-        self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
-        super().on_mount()
-        self._show_placeholder()
+
+    async def _learn_permissions(self) -> None:
+        for namespace in self._namespaces:
+            await self.session.permissions.learn(namespace)
+        self.tell()
 
     def reconnect(self) -> None:
         self.feed.reconnect_now()
@@ -116,7 +146,7 @@ class BrowseScreen(ClusterScreen):
     def _measure(self) -> None:
         from tui.screens.usage import UsageOverlay
 
-        self.usage = UsageOverlay(self, self.table, (self.target.namespace,), self._with_usage)
+        self.usage = UsageOverlay(self, self.table, self._namespaces, self._with_usage)
         self.run_worker(self.usage.run(), group="metrics", name=f"metrics {self.target.resource.plural}")
 
     def _with_usage(self) -> None:
@@ -135,6 +165,8 @@ class BrowseScreen(ClusterScreen):
         for index, column in enumerate(model.columns):
             if by and column.name == by:
                 self.table.sort_by(index, descending=descending)
+        if not by:
+            self._first_sort()
         self.table.apply(self.usage.rows(rows), [], first=True)
         self.table.select(uid)
 
@@ -147,9 +179,8 @@ class BrowseScreen(ClusterScreen):
         return time.monotonic()
 
     def _first_sort(self) -> None:
-        if self.lens.sort is None:
-            return
-        name, descending = self.lens.sort
+        choice = self.conductor.memory.table(self._memory_key)
+        name, descending = (choice.sort, choice.descending) if choice.sort else self.lens.sort or ("", False)
         for index, column in enumerate(self.table.model.columns):
             if column.name == name:
                 self.table.sort_by(index, descending=descending)
@@ -176,6 +207,8 @@ class BrowseScreen(ClusterScreen):
         match state.phase:
             case Phase.LIVE:
                 return self._nothing_here(kind)
+            case Phase.REFUSED if state.code == 403:
+                return denied_lines(state, kind, self.target.namespace)
             case Phase.REFUSED:
                 return [*_said(state), EMPTY, (("^r", Tone.KEY), (" tries again", Tone.FAINT))]
             case Phase.CONNECTING if state.detail:
@@ -223,7 +256,8 @@ class BrowseScreen(ClusterScreen):
         for action, key in ACTION_KEYS.items():
             quiet = action in QUIET
             if action in self.lens.actions and not quiet and not (self.session.readonly and action in acting.WRITES):
-                hints.append(Hint(key.label, key.word, f"act('{action.value}')"))
+                allowed = may(self.session, self.lens, action, self.target.namespace)
+                hints.append(Hint(key.label, key.word, f"act('{action.value}')", quiet=not allowed))
         return [*hints, Hint("/", "filter", "filter"), Hint(":", "go to", "command"), Hint("?", "help", "help")]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -266,8 +300,19 @@ class BrowseScreen(ClusterScreen):
     def on_virtual_table_activated(self, event: VirtualTable.Activated) -> None:
         self.run_worker(self._enter(event.row), group="enter", exclusive=True)
 
+    @property
+    def _memory_key(self) -> str:
+        return self.target.resource.qualified
+
     def on_virtual_table_rearranged(self) -> None:
         self.tell()
+
+    def on_virtual_table_arranged(self) -> None:
+        model = self.table.model
+        if model.columns:
+            by = model.columns[model.sort_column].name if 0 <= model.sort_column < len(model.columns) else ""
+            choice = TableChoice(sort=by, descending=model.descending and bool(by), wide=self.table.wide)
+            self.conductor.memory.remember_table(self._memory_key, choice)
 
     def action_enter(self) -> None:
         self.table.action_activate()
@@ -302,7 +347,6 @@ def counted(count: int, resource: Resource) -> str:
 def _said(state: FeedState) -> list[Line]:
     headline = {
         401: "The server does not know who you are",
-        403: "You may not see this",
         404: "The server does not have this kind",
     }.get(state.code, "The server refused")
     words, lines, line = state.detail.split(), [], ""

@@ -39,7 +39,10 @@ def help_lines(screen: ClusterScreen) -> list[Line]:
     here = [
         binding
         for binding in screen.BINDINGS
-        if isinstance(binding, Binding) and binding.key not in general and _available(screen, binding)
+        if isinstance(binding, Binding)
+        and binding.key not in general
+        and binding.description
+        and _available(screen, binding)
     ]
     doc.heading("Here")
     for binding in here:
@@ -55,7 +58,8 @@ def help_lines(screen: ClusterScreen) -> list[Line]:
 
 
 def _available(screen: ClusterScreen, binding: Binding) -> bool:
-    return screen.offers(binding.action)
+    # The digits are told of once, together.
+    return bool(binding.description) and screen.offers(binding.action)
 
 
 def _key(doc: Document, keys: str, words: str) -> None:

@@ -43,6 +43,7 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.XRAY: Key("X", "X", "x-ray", "The tree around it: owners, users, parts, what it refers to"),
     Action.NODE: Key("o", "o", "machine", "Go to the machine it runs on"),
     Action.USE: Key("u", "u", "use", "Use this namespace from now on"),
+    Action.PIN: Key("plus", "+", "pin", "Pin this namespace: 1 to 9 then go to it, or take the pin away"),
     Action.COPY: Key("c", "c", "copy", "Copy the name"),
     Action.DELETE: Key("ctrl+d", "^d", "delete", "Delete what is marked, or the row under the cursor"),
 }
@@ -53,6 +54,7 @@ GENERAL_KEYS: dict[str, Key] = {
     "help": Key("question_mark", "?", "help", "This page"),
     "back": Key("escape,q", "Esc", "back", "Back to where you came from"),
     "all_namespaces": Key("0", "0", "all ns", "All namespaces"),
+    "pinned": Key("1,2,3,4,5,6,7,8,9", "1 … 9", "pinned ns", "The pinned namespaces"),
     "namespace": Key("n", "n", "namespace", "Choose the namespace"),
     "older": Key("left_square_bracket", "[", "older", "The view before this one"),
     "newer": Key("right_square_bracket", "]", "newer", "The view after this one"),

@@ -34,6 +34,10 @@ def screen_for(target: Target) -> ClusterScreen:
             from tui.screens.why import WhyScreen
 
             return WhyScreen(target)
+        case View.CONTEXTS:
+            from tui.screens.contexts import ContextsScreen
+
+            return ContextsScreen(target)
         case View.PULSES:
             from tui.screens.pulses import PulsesScreen
 

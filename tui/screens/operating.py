@@ -103,6 +103,16 @@ async def forwards(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None
     screen.conductor.open_target(TARGET)
 
 
+async def pin(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    del lens
+    memory, context = screen.conductor.memory, screen.session.access.context
+    for row in rows:
+        pinned = memory.pin(context, row.name)
+        at = memory.pinned(context).index(row.name) + 1 if pinned else 0
+        key = f": {at} goes there" if 0 < at <= 9 else ""
+        screen.notify(f"Pinned {row.name}{key}." if pinned else f"{row.name} is not pinned any more.")
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
@@ -111,6 +121,7 @@ OPERATIONS: dict[Action, Operation] = {
     Action.TRIGGER: trigger,
     Action.OWNER: owner,
     Action.NODE: node,
+    Action.PIN: pin,
     Action.FORWARD: forward,
     Action.FORWARDS: forwards,
 }

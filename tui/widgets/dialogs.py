@@ -224,9 +224,12 @@ class PickDialog(Dialog[str]):
         Binding("down", "move(1)", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str]], current: str = "") -> None:
+    def __init__(
+        self, title: str, choices: Sequence[tuple[str, str]], current: str = "", *, free: bool = False
+    ) -> None:
+        """`free`: what is typed may be an answer of its own."""
         super().__init__()
-        self._title, self._choices, self._current = title, list(choices), current
+        self._title, self._choices, self._current, self._free = title, list(choices), current, free
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -small"):
@@ -256,6 +259,9 @@ class PickDialog(Dialog[str]):
                 mark = "● " if value == self._current else "  "
                 options.add_option(Option(f"{mark}{words}", id=value))
         values = [str(options.get_option_at_index(i).id) for i in range(options.option_count)]
+        if self._free and not values and text:
+            options.add_option(Option(f"  {text}", id=text))
+            values = [text]
         options.highlighted = values.index(self._current) if self._current in values else (0 if values else None)
 
     @on(Input.Changed)

@@ -21,6 +21,8 @@ class Hint:
     key: str
     word: str
     action: str = ""
+    quiet: bool = False
+    """Known to be refused: shown, but not offered."""
 
 
 class HintBar(Widget):
@@ -64,7 +66,11 @@ class HintBar(Widget):
         for hint in others:
             if at + _width(hint) + 2 + last_width + 1 > width:
                 break
-            segments += [Segment(hint.key, key), Segment(f" {hint.word}  ", word)]
+            faint = self._styles.tone(Tone.FAINT)
+            segments += [
+                Segment(hint.key, faint if hint.quiet else key),
+                Segment(f" {hint.word}  ", faint if hint.quiet else word),
+            ]
             self._spots.append((at, at + _width(hint), hint))
             at += _width(hint) + 2
         gap = max(0, width - at - last_width - 1)

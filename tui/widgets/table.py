@@ -81,6 +81,9 @@ class VirtualTable(ScrollView, can_focus=True):
             self.row = row
             super().__init__()
 
+    class Arranged(Message):
+        """The user chose another order, or the wide view."""
+
     class Rearranged(Message):
         """Sorting, marks, filter or width class changed: what is said about the table has to be said anew."""
 
@@ -223,6 +226,7 @@ class VirtualTable(ScrollView, can_focus=True):
             return
         at = shown.index(self.model.sort_column) if self.model.sort_column in shown else -1
         self.sort_by(shown[(at + step) % len(shown)])
+        self.post_message(self.Arranged())
 
     def action_sort_reverse(self) -> None:
         column = self.model.sort_column
@@ -230,6 +234,7 @@ class VirtualTable(ScrollView, can_focus=True):
             self.action_sort_named("Name")
             column = self.model.sort_column
         self.sort_by(column, descending=not self.model.descending)
+        self.post_message(self.Arranged())
 
     def action_sort_named(self, name: str) -> None:
         for index, column in enumerate(self.model.columns):
@@ -238,11 +243,13 @@ class VirtualTable(ScrollView, can_focus=True):
                 # Who uses most is what one wants to know first.
                 down = column.name in ("CPU", "MEM")
                 self.sort_by(index, descending=(not self.model.descending) if same else down)
+        self.post_message(self.Arranged())
 
     def action_wide(self) -> None:
         self.wide = not self.wide
         self._relayout()
         self.post_message(self.Rearranged())
+        self.post_message(self.Arranged())
 
     def sort_by(self, column: int, *, descending: bool = False) -> None:
         if column == BY_NAME:
@@ -271,6 +278,7 @@ class VirtualTable(ScrollView, can_focus=True):
             if placed.start <= x < placed.start + placed.width + 1:
                 same = self.model.sort_column == placed.index
                 self.sort_by(placed.index, descending=same and not self.model.descending)
+                self.post_message(self.Arranged())
 
     # drawing
 

@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from apimachinery.aio.clock import FakeClock
+from apimachinery.objects.errors import Forbidden
 from tests.tui.demo import ACCESS, demo_cluster
 from tests.tui.driving import settled
 from tui.app import PilothouseApp
@@ -33,6 +34,7 @@ SCREENS: list[Any] = [
     pytest.param("jF", id="forward"),
     pytest.param("jf", id="forwards"),
     pytest.param(":pulses⏎", id="pulses"),
+    pytest.param(":po zoo⏎", id="denied"),
     pytest.param("?", id="help"),
     pytest.param("/web", id="filter"),
 ]
@@ -42,6 +44,9 @@ KEYS = {"⏎": "enter", "\x04": "ctrl+d", ":": "colon", "/": "slash", "?": "ques
 
 def app(folder: Path, theme: str = DEFAULT_DARK) -> PilothouseApp:
     cluster = demo_cluster()
+    cluster.refuse_paths["/api/v1/namespaces/zoo/pods"] = Forbidden(
+        'pods is forbidden: User "ann" cannot list resource "pods" in API group "" in the namespace "zoo"'
+    )
     return PilothouseApp(ACCESS, transport=cluster, clock=FakeClock(), theme=theme, palette=load_palette(folder))
 
 
