@@ -22,7 +22,7 @@ from engine.fleet.target import Target
 from lab.errors import LabError
 from lab.machines import Lab, Machine
 from pilothouse import datadir
-from pilothouse.machines import Confirm, local_cluster, on_each
+from pilothouse.machines import Confirmer, local_cluster, on_each
 
 
 def node_name(lab: Lab, machine: Machine) -> str:
@@ -44,7 +44,7 @@ def join_machines(data_dir: Path, lab: Lab) -> None:
         Inventory(data_dir).pin(_address(machine), machine.host_key)
     joiners: list[Joiner] = []  # one for all: they share what is built for the machines
 
-    async def join(cluster: Cluster, name: str, tell: Progress, confirm: Confirm) -> str:
+    async def join(cluster: Cluster, name: str, tell: Progress, confirm: Confirmer) -> str:
         machine = machines[name]
         if not joiners:
             joiners.append(Joiner(cluster, confirm))

@@ -25,11 +25,14 @@ from engine.fleet.reach import Access
 from engine.fleet.ssh.connect import Login
 from engine.fleet.target import Target, parse
 from pilothouse import datadir
+from pilothouse.jsonprogress import JsonConfirm, JsonProgress
 from pilothouse.progress import MachineProgress
 
 P = ParamSpec("P")
 T = TypeVar("T")
 AT_ONCE = 8
+Confirmer = Callable[[HostKey], Awaitable[bool]]
+"""Whether a host key that nobody knows is the machine's."""
 
 
 def access_options(command: Callable[P, None]) -> Callable[P, None]:
@@ -98,21 +101,27 @@ class Confirm:
 def on_each(
     data_dir: Path,
     names: Sequence[str],
-    work: Callable[[Cluster, str, Callable[[StepEvent], None], Confirm], Awaitable[str]],
+    work: Callable[[Cluster, str, Callable[[StepEvent], None], Confirmer], Awaitable[str]],
     *,
     yes: bool,
     failed: str,
+    output: str = "table",
 ) -> None:
     """Do `work` on every machine, some at once, with progress shown; it returns the last word on its machine.
 
-    One failure does not stop the others: all are told at the end, and the command fails.
+    One failure does not stop the others: all are told at the end, and the command fails. With `output` "json" each
+    piece of progress is a line of JSON on stdout.
     """
-    progress = MachineProgress(list(names), Console(stderr=True))
+    progress = JsonProgress() if output == "json" else MachineProgress(list(names), Console(stderr=True))
     failures: dict[str, str] = {}
 
     async def run() -> None:
         room = asyncio.Semaphore(AT_ONCE)
-        confirm = Confirm(yes=yes, progress=progress)
+        confirm: Confirmer
+        if isinstance(progress, JsonProgress):
+            confirm = JsonConfirm(progress, yes=yes)
+        else:
+            confirm = Confirm(yes=yes, progress=progress)
 
         async def one(cluster: Cluster, name: str) -> None:
             async with room:

@@ -22,7 +22,7 @@ from tui.palette import DEFAULT_DARK, Palette, load_palette
 from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
-from tui.target import Target, View
+from tui.target import PAGES, Target, View
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
@@ -38,10 +38,12 @@ def run(
     theme: str | None = None,
     resource: Resource = PODS,
     kubeconfigs: Sequence[Path | None] = (None,),
+    machine_command: Sequence[str] = (),
 ) -> None:
     """Show the cluster until the user quits; blocks. `namespace` "" means all of them.
 
-    The contexts of `kubeconfigs` can be switched to; None is kubectl's default.
+    The contexts of `kubeconfigs` can be switched to; None is kubectl's default. `machine_command` is run, with `node`
+    and its words after it, to work on machines of this cluster.
     """
     PilothouseApp(
         access,
@@ -51,6 +53,7 @@ def run(
         resource=resource,
         contexts=Contexts(kubeconfigs),
         memory=Memory(state_file()),
+        machine_command=machine_command,
     ).run()
 
 
@@ -79,12 +82,15 @@ class PilothouseApp(App[None]):
         contexts: Contexts | None = None,
         connect: Callable[[ClusterAccess], Transport] = ClusterAccess.transport,
         memory: Memory | None = None,
+        machine_command: Sequence[str] = (),
     ) -> None:
         self.palette = palette or load_palette()
         super().__init__()
         self.contexts = contexts or Contexts()
         self.connect = connect
         self.memory = memory or Memory()
+        self._machine_command = tuple(machine_command)
+        self._own_server = access.server
         self.session = Session(
             access,
             transport or connect(access),
@@ -215,6 +221,10 @@ class PilothouseApp(App[None]):
         self.forwards.remove(forward)
         self._forwarding.pop(id(forward)).cancel()
 
+    @property
+    def machine_command(self) -> Sequence[str]:
+        return self._machine_command if self.session.access.server == self._own_server else ()
+
     # words of the command line
 
     def action_word(self, word: str) -> None:
@@ -226,18 +236,11 @@ class PilothouseApp(App[None]):
             case "help":
                 if isinstance(self.screen, ClusterScreen):
                     self.screen.action_help()
-            case "forwards":
-                from tui.screens.forwards import TARGET
+            case "join":
+                from tui.screens.machinework import join
 
-                self.go_to(TARGET)
-            case "contexts":
-                from tui.screens.contexts import TARGET as CONTEXTS
-
-                self.go_to(CONTEXTS)
-            case "pulses":
-                from tui.screens.pulses import TARGET as PULSES
-
-                self.go_to(PULSES)
+                if isinstance(self.screen, ClusterScreen):
+                    self.run_worker(join(self.screen), group="join", exclusive=True)
             case "journal":
                 from tui.screens.journal import JournalScreen
 
@@ -247,6 +250,8 @@ class PilothouseApp(App[None]):
                 from tui.screens.pages import open_aliases
 
                 open_aliases(self, self.session)
+            case _ if word in PAGES:
+                self.go_to(PAGES[View(word)])
             case _:
                 pass
 
@@ -257,10 +262,11 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
         if isinstance(screen, ClusterScreen):
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
+        yield SystemCommand("Join", "Make a machine part of the cluster", lambda: self.action_word("join"))
         yield SystemCommand("Contexts", "Switch to another cluster", lambda: self.action_word("contexts"))
         yield SystemCommand("Pulses", "How the cluster fares, at a glance", lambda: self.action_word("pulses"))
         yield SystemCommand(
-            "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("forwards")
+            "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("port-forwards")
         )
         yield SystemCommand("Journal", "What was changed in this session", lambda: self.action_word("journal"))
         yield SystemCommand("Quit", "Leave Pilothouse", self.exit)

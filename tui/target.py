@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apimachinery.objects.resources import Resource
+from apimachinery.objects.resources import PODS, Resource
 
 
 class View(StrEnum):
@@ -18,6 +18,7 @@ class View(StrEnum):
     FORWARDS = "port-forwards"
     PULSES = "pulses"
     CONTEXTS = "contexts"
+    USAGE = "usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +44,11 @@ class Target:
     def scoped(self) -> bool:
         """Shows a part of its kind that belongs to something, not the kind as such."""
         return bool(self.label_selector or self.field_selector or self.name)
+
+
+PAGES: dict[View, Target] = {
+    View.FORWARDS: Target(resource=PODS, view=View.FORWARDS, title="port-forwards"),
+    View.PULSES: Target(resource=PODS, view=View.PULSES, title="pulses"),
+    View.CONTEXTS: Target(resource=PODS, view=View.CONTEXTS, title="contexts"),
+}
+"""Views of no object in particular: each is reached by a word of the command line, its own name."""

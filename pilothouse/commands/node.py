@@ -18,6 +18,7 @@ from engine.fleet.steps.runtime import mirror
 from engine.fleet.steps.step import JoinOptions, Taint
 from pilothouse.machines import (
     Confirm,
+    Confirmer,
     access_options,
     checked,
     find_machine,
@@ -49,6 +50,7 @@ def node() -> None:
 @click.option("--node-ip", default="", metavar="ADDRESS", help="The address that pods of other machines reach it by.")
 @click.option("--ignore", "ignored", multiple=True, metavar="CHECK", help="Let this failing check only warn.")
 @click.option("--timeout", default=180.0, show_default=True, help="Seconds to wait until a node is ready.")
+@output_option
 @click.pass_obj
 def add(data_dir: Path, machines: tuple[str, ...], **given: Any) -> None:
     """Make machines nodes of the cluster. Running it again continues where it stopped."""
@@ -59,12 +61,12 @@ def add(data_dir: Path, machines: tuple[str, ...], **given: Any) -> None:
     access = read_access(given)
     joiners: dict[str, Joiner] = {}
 
-    async def join(cluster: Cluster, machine: str, tell: Tell, confirm: Confirm) -> str:
+    async def join(cluster: Cluster, machine: str, tell: Tell, confirm: Confirmer) -> str:
         # One for all: what is built for the first machine serves the others.
         joiner = joiners.setdefault("", Joiner(cluster, confirm))
         return f"node {await joiner.join(targets[machine], access, options, tell)} is ready"
 
-    on_each(data_dir, list(targets), join, yes=given["yes"], failed="could not join")
+    on_each(data_dir, list(targets), join, yes=given["yes"], failed="could not join", output=given["output"])
 
 
 @node.command(name="list")
@@ -146,6 +148,7 @@ def uncordon(data_dir: Path, nodes: tuple[str, ...]) -> None:
 @click.option("--drain-timeout", default=300.0, show_default=True, help="Seconds to wait until the pods are gone.")
 @click.option("--purge-packages", is_flag=True, help="Uninstall the packages that the join had to install.")
 @click.option("--forget", "only_forget", is_flag=True, help="Only delete the node: the machine is lost.")
+@output_option
 @click.pass_obj
 def remove(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
     """Take nodes out of the cluster and put their machines back as they were."""
@@ -153,7 +156,7 @@ def remove(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
     options = LeaveOptions(drain_seconds=seconds, purge_packages=given["purge_packages"])
     access = read_access(given)
 
-    async def take_out(cluster: Cluster, text: str, tell: Tell, confirm: Confirm) -> str:
+    async def take_out(cluster: Cluster, text: str, tell: Tell, confirm: Confirmer) -> str:
         if given["only_forget"]:
             await forget(text, cluster)
             return "forgotten; its machine was not touched"
@@ -161,25 +164,26 @@ def remove(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
         await leave(name, target, entry, options, cluster=cluster, progress=tell, confirm=confirm)
         return "removed"
 
-    on_each(data_dir, nodes, take_out, yes=given["yes"], failed="could not be removed")
+    on_each(data_dir, nodes, take_out, yes=given["yes"], failed="could not be removed", output=given["output"])
 
 
 @node.command()
 @click.argument("nodes", nargs=-1, required=True)
 @access_options
+@output_option
 @click.pass_obj
 def upgrade(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
     """Bring this version's agent to nodes and restart it. Their pods go on."""
     access = read_access(given)
 
-    async def bring(cluster: Cluster, text: str, tell: Tell, confirm: Confirm) -> str:
+    async def bring(cluster: Cluster, text: str, tell: Tell, confirm: Confirmer) -> str:
         target, entry, name = await find_machine(cluster, text, access)
         if name is None:
             raise FleetError(f"there is no node {text}")
         await Joiner(cluster, confirm).upgrade(target, entry, name, tell)
         return "upgraded"
 
-    on_each(data_dir, nodes, bring, yes=given["yes"], failed="could not be upgraded")
+    on_each(data_dir, nodes, bring, yes=given["yes"], failed="could not be upgraded", output=given["output"])
 
 
 @node.command()

@@ -1,6 +1,7 @@
 """`pilothouse` without a command: the full-screen app on the local engine or any other cluster."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -22,9 +23,17 @@ def open_app(
     foreign = bool(kubeconfig or context)
     access = foreign_access(kubeconfig, context) if foreign else local_access(data_dir)
     kubeconfigs = (kubeconfig,) if foreign else (datadir.kubeconfig(data_dir), None)
+    machine_command = () if foreign else (sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir))
     from tui import app
 
-    app.run(access, namespace=namespace, readonly=readonly, theme=theme, kubeconfigs=kubeconfigs)
+    app.run(
+        access,
+        namespace=namespace,
+        readonly=readonly,
+        theme=theme,
+        kubeconfigs=kubeconfigs,
+        machine_command=machine_command,
+    )
 
 
 def foreign_access(file: Path | None, context: str | None) -> kubeconfig.ClusterAccess:

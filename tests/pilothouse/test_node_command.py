@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from engine.fleet.errors import HostKey
 from engine.fleet.nodes import NodeView
 from engine.fleet.progress import StepEvent
 from pilothouse.commands.node import node
+from pilothouse.jsonprogress import JsonConfirm, JsonProgress
 from pilothouse.nodetable import node_row
 from pilothouse.progress import MachineProgress, plain_line
 
@@ -97,3 +99,27 @@ def test_progress_on_a_terminal_shows_each_machine_and_how_it_ended() -> None:
     last = out.getvalue()
     assert "node pi4 is ready" in last
     assert "no route to host" in last
+
+
+def test_progress_for_programs_is_a_line_of_json_each() -> None:
+    output = io.StringIO()
+    progress = JsonProgress(output)
+    progress.tell(StepEvent(machine="pi", step="agent", title="Start the agent", happening="done", seconds=1.5))
+    progress.ask_about(HostKey(address="pi:22", algorithm="ssh-ed25519", fingerprint="SHA256:x", line="ssh-ed25519 A"))
+    progress.end("pi", "node pi is ready", well=True)
+    lines = [msgspec.json.decode(line) for line in output.getvalue().splitlines()]
+    assert [line["type"] for line in lines] == ["step", "hostKey", "end"]
+    assert lines[0] | {"message": ""} == {"type": "step", "machine": "pi", "step": "agent", "title": "Start the agent",
+                                          "happening": "done", "seconds": 1.5, "message": ""}  # fmt: skip
+    assert lines[1]["fingerprint"] == "SHA256:x"
+    assert lines[2]["well"] is True
+
+
+@pytest.mark.parametrize(("typed", "confirmed"), [("yes\n", True), ("no\n", False), ("", False)])
+async def test_whoever_drives_the_command_confirms_a_host_key_by_a_line(
+    typed: str, confirmed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    confirm = JsonConfirm(JsonProgress(io.StringIO()), yes=False)
+    key = HostKey(address="pi:22", algorithm="ssh-ed25519", fingerprint="SHA256:x", line="ssh-ed25519 A")
+    assert await confirm(key) is confirmed

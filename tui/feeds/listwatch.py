@@ -162,7 +162,8 @@ class ListWatch:
     async def _wait(self, delay: float) -> None:
         self._kick.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._kick.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._kick.wait()
 
     def _set(self, state: FeedState) -> None:
         self.state = state
@@ -178,7 +179,9 @@ async def lines(chunks: AsyncIterator[bytes], *, silence: float | None = None) -
     iterator = aiter(chunks)
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(iterator), silence)
+            # Not wait_for: before Python 3.12 it may swallow a cancellation that meets an arriving chunk.
+            async with asyncio.timeout(silence):
+                chunk = await anext(iterator)
         except StopAsyncIteration:
             break
         except TimeoutError as error:

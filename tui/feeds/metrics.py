@@ -103,7 +103,8 @@ class MetricsFeed:
             while (left := until - self._clock.monotonic()) > 0:
                 self._kick.clear()
                 try:
-                    await asyncio.wait_for(self._kick.wait(), left)
+                    async with asyncio.timeout(left):
+                        await self._kick.wait()
                 except TimeoutError:
                     break
                 await self._catch_up()

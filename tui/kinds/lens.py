@@ -41,6 +41,11 @@ class Action(StrEnum):
     FORWARD = "forward"
     FORWARDS = "forwards"
     PIN = "pin"
+    MACHINE = "machine"
+    ATTACH = "attach"
+    DEBUG = "debug"
+    TRANSFER = "transfer"
+    SANITIZE = "sanitize"
 
 
 ANY_OBJECT = frozenset(

@@ -93,7 +93,18 @@ LENS = Lens(
     resource=PODS,
     tone=tone,
     describe=describe,
-    actions=ANY_OBJECT | FORWARDING | {Action.LOGS, Action.PREVIOUS, Action.SHELL, Action.NODE},
+    actions=ANY_OBJECT
+    | FORWARDING
+    | {
+        Action.LOGS,
+        Action.PREVIOUS,
+        Action.SHELL,
+        Action.NODE,
+        Action.ATTACH,
+        Action.DEBUG,
+        Action.TRANSFER,
+        Action.SANITIZE,
+    },
     drill=drill,
     enter_word="containers",
     preferred=frozenset({"CPU", "MEM", "%MEM/L", "Node"}),

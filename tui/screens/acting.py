@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 READ_ONLY = "This session is read-only."
 WRITES = frozenset(
     {Action.DELETE, Action.RESTART, Action.SCALE, Action.IMAGE, Action.SHELL, Action.EDIT, Action.CORDON, Action.DRAIN,
-     Action.SUSPEND, Action.TRIGGER, Action.FORWARD}
+     Action.SUSPEND, Action.TRIGGER, Action.FORWARD,
+     Action.ATTACH, Action.DEBUG, Action.TRANSFER, Action.SANITIZE}
 )  # fmt: skip
 
 
@@ -134,6 +135,11 @@ async def _shell(screen: "ClusterScreen", lens: Lens, row: Row) -> None:
     from tui.screens.shell import open_shell
 
     namespace, pod = row.namespace, row.name
+    if lens.resource.plural == "nodes":
+        from tui.screens.nodeshell import open_node_shell
+
+        await open_node_shell(screen, row.name)
+        return
     if lens.pod_selector is not None:
         obj = await _fetched(screen, lens, row)
         pods = lens.pod_selector(obj) if obj is not None else None

@@ -16,10 +16,14 @@ _OF_PODS: dict[Action, tuple[str, str]] = {
     Action.PREVIOUS: ("get", "log"),
     Action.SHELL: ("create", "exec"),
     Action.FORWARD: ("create", "portforward"),
+    Action.ATTACH: ("create", "attach"),
+    Action.TRANSFER: ("create", "exec"),
+    Action.DEBUG: ("patch", "ephemeralcontainers"),
     Action.DRAIN: ("create", "eviction"),
 }
 _OF_THE_KIND: dict[Action, tuple[str, str]] = {
     Action.DELETE: ("delete", ""),
+    Action.SANITIZE: ("delete", ""),
     Action.EDIT: ("update", ""),
     Action.RESTART: ("patch", ""),
     Action.IMAGE: ("patch", ""),
@@ -37,6 +41,8 @@ _DENIED = re.compile(
 
 def needed(lens: Lens, action: Action) -> tuple[str, Resource, str] | None:
     """(verb, kind, subresource) that the action needs; None when it needs nothing of its own."""
+    if action is Action.SHELL and lens.resource.plural == "nodes":
+        return "create", PODS, ""
     if action in _OF_PODS:
         verb, subresource = _OF_PODS[action]
         return verb, PODS, subresource

@@ -36,6 +36,11 @@ class Conductor(Protocol):
     memory: Memory
     forwards: "list[Forward]"
 
+    @property
+    def machine_command(self) -> Sequence[str]:
+        """What runs `pilothouse` for the cluster in front; empty where it has no say over machines."""
+        ...
+
     def open_target(self, target: Target) -> None:
         """Go deeper: the screen in front stays behind."""
         ...

@@ -31,7 +31,20 @@ if TYPE_CHECKING:
     from tui.screens.usage import UsageOverlay
 
 WARM_ROWS = 400
-QUIET = frozenset({Action.COPY, Action.PREVIOUS, Action.OWNER, Action.XRAY, Action.NODE, Action.FORWARDS})
+QUIET = frozenset(
+    {
+        Action.COPY,
+        Action.PREVIOUS,
+        Action.OWNER,
+        Action.XRAY,
+        Action.NODE,
+        Action.FORWARDS,
+        Action.ATTACH,
+        Action.DEBUG,
+        Action.TRANSFER,
+        Action.SANITIZE,
+    }
+)
 """Not worth room at the bottom; `?` tells of them."""
 FRAME = 0.08
 """Seconds between repaints while changes pour in."""

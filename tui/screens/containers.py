@@ -17,7 +17,7 @@ from tui.rows import Column, Row
 from tui.screens.acting import READ_ONLY
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
-from tui.target import Target, View
+from tui.target import PAGES, Target, View
 from tui.tones import Tone
 from tui.usagecells import UsageColumns
 from tui.widgets.filterexpr import parse_filter
@@ -32,6 +32,9 @@ class ContainersScreen(ClusterScreen):
         ACTION_KEYS[Action.SHELL].binding("shell"),
         ACTION_KEYS[Action.FORWARD].binding("forward"),
         ACTION_KEYS[Action.FORWARDS].binding("forwards"),
+        ACTION_KEYS[Action.ATTACH].binding("pod_work('attach')"),
+        ACTION_KEYS[Action.DEBUG].binding("pod_work('debug')"),
+        ACTION_KEYS[Action.TRANSFER].binding("pod_work('transfer')"),
         ACTION_KEYS[Action.DESCRIBE].binding("describe"),
         ACTION_KEYS[Action.YAML].binding("yaml"),
         ACTION_KEYS[Action.COPY].binding("copy"),
@@ -170,10 +173,19 @@ class ContainersScreen(ClusterScreen):
             asked = forwards.ask(self, pods.LENS, pod, container=row.name)
             self.run_worker(acting.reported(self, asked), group="act", exclusive=True)
 
-    def action_forwards(self) -> None:
-        from tui.screens.forwards import TARGET
+    def action_pod_work(self, what: str) -> None:
+        row = self.table.current
+        if self.session.readonly:
+            self.notify(READ_ONLY, severity="warning")
+        elif row is not None:
+            from tui.screens import acting, nodeshell, podwork
 
-        self.conductor.open_target(TARGET)
+            work = {"attach": podwork.attach, "debug": nodeshell.debug, "transfer": podwork.transfer}[what]
+            asked = work(self, self.target.namespace or "", self.target.name, row.name)
+            self.run_worker(acting.reported(self, asked), group="act", exclusive=True)
+
+    def action_forwards(self) -> None:
+        self.conductor.open_target(PAGES[View.FORWARDS])
 
     def action_describe(self) -> None:
         self.conductor.open_target(replace(self.target, view=View.DESCRIBE, title="describe"))

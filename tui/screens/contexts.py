@@ -4,16 +4,13 @@ from collections.abc import Sequence
 
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.errors import ConnectionFailed, KubeconfigError
-from apimachinery.objects.resources import PODS
 from tui.contexts import ContextInfo
 from tui.document import EMPTY, Line
 from tui.rows import Column, Row
 from tui.screens.listing import ListScreen
-from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.hints import Hint
 
-TARGET = Target(resource=PODS, view=View.CONTEXTS, title="contexts")
 PATIENCE = 4.0
 """Seconds that a cluster has to answer when it is only looked at."""
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
-from apimachinery.objects.resources import PODS
 from tui import amounts
 from tui.document import EMPTY, Line
 from tui.feeds.forward import Forward, ForwardPhase, ForwardSpec
@@ -15,15 +14,12 @@ from tui.kinds.lens import Action, Lens
 from tui.rows import Column, Row
 from tui.screens.keys import ACTION_KEYS
 from tui.screens.listing import ListScreen
-from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.forwarddialog import ForwardDialog
 from tui.widgets.hints import Hint
 
 if TYPE_CHECKING:
     from tui.screens.base import ClusterScreen
-
-TARGET = Target(resource=PODS, view=View.FORWARDS, title="port-forwards")
 
 
 async def ask(screen: "ClusterScreen", lens: Lens, row: Row, container: str = "") -> None:

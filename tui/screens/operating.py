@@ -9,7 +9,7 @@ from tui.kinds import jobs
 from tui.kinds.lens import Action, Lens
 from tui.rows import Row
 from tui.screens import changing
-from tui.target import Target
+from tui.target import PAGES, Target, View
 
 if TYPE_CHECKING:
     from tui.screens.base import ClusterScreen
@@ -97,10 +97,8 @@ async def forward(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
 
 
 async def forwards(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
-    from tui.screens.forwards import TARGET
-
     del lens, rows
-    screen.conductor.open_target(TARGET)
+    screen.conductor.open_target(PAGES[View.FORWARDS])
 
 
 async def pin(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
@@ -113,6 +111,41 @@ async def pin(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
         screen.notify(f"Pinned {row.name}{key}." if pinned else f"{row.name} is not pinned any more.")
 
 
+async def machine(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.machinework import menu
+
+    del lens
+    await menu(screen, rows[0].name)
+
+
+async def attach(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.podwork import attach as attached
+
+    del lens
+    await attached(screen, rows[0].namespace, rows[0].name)
+
+
+async def debug(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens import nodeshell
+
+    del lens
+    await nodeshell.debug(screen, rows[0].namespace, rows[0].name)
+
+
+async def transfer(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.podwork import transfer as transferred
+
+    del lens
+    await transferred(screen, rows[0].namespace, rows[0].name)
+
+
+async def sanitize(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.screens.podwork import sanitize as sanitized
+
+    del lens, rows
+    await sanitized(screen)
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
@@ -122,6 +155,11 @@ OPERATIONS: dict[Action, Operation] = {
     Action.OWNER: owner,
     Action.NODE: node,
     Action.PIN: pin,
+    Action.MACHINE: machine,
+    Action.ATTACH: attach,
+    Action.DEBUG: debug,
+    Action.TRANSFER: transfer,
+    Action.SANITIZE: sanitize,
     Action.FORWARD: forward,
     Action.FORWARDS: forwards,
 }

@@ -7,7 +7,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from apimachinery.objects.meta import parse_time
-from apimachinery.objects.resources import EVENTS, NODES, PODS, Resource
+from apimachinery.objects.resources import EVENTS, NODES, Resource
 from tui import amounts
 from tui.ages import human_duration
 from tui.document import EMPTY, Document, Line, Span
@@ -20,13 +20,12 @@ from tui.kinds.health import KINDS, Health, health
 from tui.kinds.lens import JSON
 from tui.rows import Column, Row
 from tui.screens.base import ClusterScreen
-from tui.target import Target, View
+from tui.target import PAGES, Target, View
 from tui.tones import Tone
 from tui.widgets.hints import Hint
 from tui.widgets.table import VirtualTable
 from tui.widgets.textview import TextView
 
-TARGET = Target(resource=PODS, view=View.PULSES, title="pulses")
 COLUMNS = (
     Column("Kind"),
     Column("Total", "integer"),
@@ -238,7 +237,7 @@ class PulsesScreen(ClusterScreen):
 
     def action_all_namespaces(self) -> None:
         super().action_all_namespaces()
-        self.conductor.go_to(TARGET)
+        self.conductor.go_to(PAGES[View.PULSES])
 
 
 def _placed(number: int, row: Row) -> Row:

@@ -1,4 +1,4 @@
-"""A shell in a container: the app steps aside and the terminal belongs to the remote side until it ends."""
+"""Terminals in containers: the app steps aside, and the terminal belongs to the remote side until it ends."""
 
 import asyncio
 import os
@@ -7,13 +7,13 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from apimachinery.aio.tasks import TaskScope
-from apimachinery.client.client import Client
 from apimachinery.client.errors import ConnectionFailed
-from apimachinery.client.exec import ExitStatus, RemoteStream, open_exec
+from apimachinery.client.exec import ExitStatus, RemoteStream, open_attach, open_exec
 from apimachinery.objects.errors import StatusError
 
 if TYPE_CHECKING:
@@ -25,45 +25,82 @@ SHELL = (
     'TERM="${TERM:-xterm-256color}"; export TERM; command -v bash >/dev/null 2>&1 && exec bash || exec sh',
 )
 READ = 64 * 1024
+LEAVE = b"\x1d"
+"""^], as telnet has it."""
 
 
-async def open_shell(screen: "ClusterScreen", namespace: str, pod: str, container: str = "") -> None:
-    """Suspends the app for the length of the session; says in a notice how it ended if not well."""
-    app, session = screen.app, screen.session
+Opened = Callable[[], AbstractAsyncContextManager[RemoteStream]]
+
+
+async def open_shell(
+    screen: "ClusterScreen", namespace: str, pod: str, container: str = "", *, command: Sequence[str] = SHELL
+) -> None:
+    """A shell in a container, on this terminal."""
+    where = f"{namespace}/{pod}" + (f" {container}" if container else "")
+    client = screen.session.client
+    await hold_terminal(
+        screen,
+        f"shell in {where}; exit or ^D ends it",
+        lambda: open_exec(client, namespace, pod, command=command, container=container, stdin=True, tty=True),
+        what=f"Shell in {pod}",
+    )
+
+
+async def attach(
+    screen: "ClusterScreen", namespace: str, pod: str, container: str, *, stdin: bool = True, tty: bool = True
+) -> None:
+    """The container's own process on this terminal, with its input where it takes any."""
+    client = screen.session.client
+    await hold_terminal(
+        screen,
+        f"attached to {namespace}/{pod} {container}; ^] leaves it running",
+        lambda: open_attach(client, namespace, pod, container=container, stdin=stdin, tty=tty),
+        what=f"Attach to {container}",
+        leave=True,
+    )
+
+
+async def hold_terminal(
+    screen: "ClusterScreen", banner: str, opened: Opened, *, what: str, leave: bool = False
+) -> None:
+    """Suspends the app for the length of the session; says in a notice how it ended if not well.
+
+    With `leave`, ^] ends the session and not what runs there.
+    """
+    app = screen.app
     if app.is_headless or not sys.stdin.isatty():
-        screen.notify("A shell needs a terminal.", severity="warning")
+        screen.notify(f"{what}: that needs a terminal.", severity="warning")
         return
     trouble = ""
-    where = f"{namespace}/{pod}" + (f" {container}" if container else "")
     # While suspended nothing may be painted: batch_update holds the screen back, the feeds run on.
     with app.batch_update(), app.suspend():
-        sys.stdout.write(f"\x1b[2J\x1b[H\x1b[2mshell in {where}; exit or ^D ends it\x1b[0m\r\n")
+        sys.stdout.write(f"\x1b[2J\x1b[H\x1b[2m{banner}\x1b[0m\r\n")
         sys.stdout.flush()
         try:
-            status = await run_session(session.client, namespace, pod, container)
+            status = await run_session(opened, leave=leave)
             if status is not None and status.code not in (0, 130):
-                trouble = status.message or f"the shell ended with code {status.code}"
+                trouble = status.message or f"it ended with code {status.code}"
         except (StatusError, ConnectionFailed) as error:
             trouble = str(error)
     app.refresh(layout=True)
     if trouble:
-        screen.notify(trouble, severity="error", title=f"Shell in {pod}")
+        screen.notify(trouble, severity="error", title=what)
 
 
-async def run_session(client: Client, namespace: str, pod: str, container: str) -> ExitStatus | None:
+async def run_session(opened: Opened, *, leave: bool = False) -> ExitStatus | None:
     """The terminal of this process on a remote one, raw, until the command ends."""
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
-    async with open_exec(client, namespace, pod, command=SHELL, container=container, stdin=True, tty=True) as stream:
+    async with opened() as stream:
         tty.setraw(fd)
         try:
-            await _joined(stream, fd)
+            await _joined(stream, fd, leave=leave)
         finally:
             termios.tcsetattr(fd, termios.TCSADRAIN, before)
         return stream.exit_status
 
 
-async def _joined(stream: RemoteStream, fd: int) -> None:
+async def _joined(stream: RemoteStream, fd: int, *, leave: bool = False) -> None:
     loop = asyncio.get_running_loop()
     typed: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
     resized = asyncio.Event()
@@ -78,21 +115,28 @@ async def _joined(stream: RemoteStream, fd: int) -> None:
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
         async with TaskScope("shell") as scope:
-            scope.spawn("stdin", _send_typed(stream, typed, lambda: loop.add_reader(fd, read)))
+            typing = scope.spawn("stdin", _send_typed(stream, typed, lambda: loop.add_reader(fd, read), leave=leave))
             scope.spawn("resize", _send_size(stream, resized))
-            async for _, data in stream:
-                await asyncio.to_thread(_write, data)
+            showing = scope.spawn("output", _show(stream))
+            await asyncio.wait((showing, typing) if leave else (showing,), return_when=asyncio.FIRST_COMPLETED)
     finally:
         loop.remove_reader(fd)
         loop.remove_signal_handler(signal.SIGWINCH)
         signal.signal(signal.SIGWINCH, previous)
 
 
-async def _send_typed(stream: RemoteStream, typed: asyncio.Queue[bytes], listen: Callable[[], None]) -> None:
+async def _show(stream: RemoteStream) -> None:
+    async for _, data in stream:
+        await asyncio.to_thread(_write, data)
+
+
+async def _send_typed(
+    stream: RemoteStream, typed: asyncio.Queue[bytes], listen: Callable[[], None], *, leave: bool
+) -> None:
     while True:
         listen()
         data = await typed.get()
-        if not data:
+        if not data or (leave and LEAVE in data):
             return
         await stream.send_stdin(data)
 

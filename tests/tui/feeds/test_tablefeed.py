@@ -112,7 +112,9 @@ async def test_a_flood_between_two_paints_is_one_batch_with_the_newest_row() -> 
     async with watching(cluster) as watcher:
         for number in range(200):
             cluster.put("pods", pod("web-7c5d-4xk2p", restarts=number))
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while [row and row.cells[3] for row in watcher.feed._pending.values()] != [199]:
+                await asyncio.sleep(0.01)
         batch = watcher.feed.take()
         assert batch is not None
         assert len(batch.upserts) == 1
