@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from apimachinery.client.errors import KubeconfigError
 from apimachinery.client.kubeconfig import ClusterAccess
 from apimachinery.client.transport import Transport
 from apimachinery.objects.resources import PODS, Resource
+from tui.command import ALL_NAMESPACES
 from tui.contexts import Contexts
 from tui.memory import Memory, state_file
 from tui.palette import DEFAULT_DARK, Palette, load_palette
@@ -227,7 +229,7 @@ class PilothouseApp(App[None]):
 
     # words of the command line
 
-    def action_word(self, word: str) -> None:
+    def action_word(self, word: str, argument: str = "") -> None:
         match word:
             case "quit":
                 self.exit()
@@ -251,9 +253,16 @@ class PilothouseApp(App[None]):
 
                 open_aliases(self, self.session)
             case _ if word in PAGES:
-                self.go_to(PAGES[View(word)])
+                self._page(PAGES[View(word)], argument)
             case _:
                 pass
+
+    def _page(self, page: Target, argument: str) -> None:
+        if page.view is View.HELM:
+            scope = self.session.namespace if not argument else "" if argument in ALL_NAMESPACES else argument
+            self.go_to(replace(page, namespace=scope or None))
+        else:
+            self.go_to(replace(page, name=argument))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for resource in self.session.aliases.resources():
@@ -263,6 +272,8 @@ class PilothouseApp(App[None]):
         if isinstance(screen, ClusterScreen):
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
         yield SystemCommand("Join", "Make a machine part of the cluster", lambda: self.action_word("join"))
+        yield SystemCommand("Helm", "Releases, their values and history", lambda: self.action_word("helm"))
+        yield SystemCommand("Can", "What you may do here", lambda: self.action_word("can"))
         yield SystemCommand("Contexts", "Switch to another cluster", lambda: self.action_word("contexts"))
         yield SystemCommand("Pulses", "How the cluster fares, at a glance", lambda: self.action_word("pulses"))
         yield SystemCommand(

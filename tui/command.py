@@ -18,6 +18,11 @@ APP_WORDS: dict[str, str] = {
     "themes": "themes",
     "theme": "themes",
     "journal": "journal",
+    "helm": "helm",
+    "hm": "helm",
+    "can": "can",
+    "who": "who",
+    "who-can": "who",
     "join": "join",
     "ctx": "contexts",
     "context": "contexts",
@@ -34,6 +39,9 @@ APP_WORDS: dict[str, str] = {
     "a": "aliases",
 }
 
+WITH_WORDS = frozenset({"can", "who", "helm"})
+"""Words that take what follows them: a subject, a question, a namespace."""
+
 ALL_NAMESPACES = frozenset({"all", "*", "-a"})
 
 
@@ -46,6 +54,7 @@ class Command:
     """
 
     word: str = ""
+    argument: str = ""
     resource: Resource | None = None
     namespace: str | None = None
     filter: str = ""
@@ -66,6 +75,8 @@ def parse_command(text: str, aliases: Aliases) -> Command:
     first = words[0].lower()
     if len(words) == 1 and first in APP_WORDS:
         return Command(word=APP_WORDS[first], context=context)
+    if APP_WORDS.get(first, "") in WITH_WORDS:
+        return Command(word=APP_WORDS[first], argument=" ".join(words[1:]), context=context)
     if APP_WORDS.get(first) == "contexts":
         return Command(context=words[1])
     resource = aliases.resolve(first)

@@ -52,6 +52,11 @@ class Contexts:
                 return config.access(name)
         raise KubeconfigError(f'context "{name}" does not exist')
 
+    def kubeconfig_for_others(self) -> str:
+        """KUBECONFIG for a program that shall find the same contexts."""
+        default = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        return os.pathsep.join(str(file) if file is not None else default for file in self._files)
+
     def _configs(self) -> list[Kubeconfig]:
         configs: list[Kubeconfig] = []
         self.problems = []

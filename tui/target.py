@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apimachinery.objects.resources import PODS, Resource
+from apimachinery.objects.resources import PODS, ROLES, SECRETS, Resource
 
 
 class View(StrEnum):
@@ -19,6 +19,9 @@ class View(StrEnum):
     PULSES = "pulses"
     CONTEXTS = "contexts"
     USAGE = "usage"
+    HELM = "helm"
+    CAN = "can"
+    WHO = "who"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,9 @@ class Target:
 PAGES: dict[View, Target] = {
     View.FORWARDS: Target(resource=PODS, view=View.FORWARDS, title="port-forwards"),
     View.PULSES: Target(resource=PODS, view=View.PULSES, title="pulses"),
+    View.HELM: Target(resource=SECRETS, view=View.HELM, title="helm"),
+    View.CAN: Target(resource=ROLES, view=View.CAN, title="can"),
+    View.WHO: Target(resource=ROLES, view=View.WHO, title="who"),
     View.CONTEXTS: Target(resource=PODS, view=View.CONTEXTS, title="contexts"),
 }
 """Views of no object in particular: each is reached by a word of the command line, its own name."""

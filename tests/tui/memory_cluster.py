@@ -128,6 +128,14 @@ KINDS = (
          lambda o: [o["metadata"]["name"], len(o.get("data") or {}), ""], ("cm",)),
     Kind("", "secrets", "Secret", True, [_column("Name"), _column("Type"), _column("Data", "integer"), _column("Age")],
          lambda o: [o["metadata"]["name"], o.get("type", "Opaque"), len(o.get("data") or {}), ""]),
+    *(
+        Kind("rbac.authorization.k8s.io", plural, kind, namespaced, [_column("Name"), _column("Age")],
+             lambda o: [o["metadata"]["name"], ""])
+        for plural, kind, namespaced in (
+            ("clusterroles", "ClusterRole", False), ("clusterrolebindings", "ClusterRoleBinding", False),
+            ("roles", "Role", True), ("rolebindings", "RoleBinding", True),
+        )
+    ),
     Kind("example.com", "boats", "Boat", True, [_column("Name"), _column("Harbour"), _column("Age", "date")],
          lambda o: [o["metadata"]["name"], o["spec"]["harbour"], "5d"], ("bo",)),
 )  # fmt: skip

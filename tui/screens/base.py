@@ -67,6 +67,10 @@ class Conductor(Protocol):
         """Start a port-forward that lives as long as the app."""
         ...
 
+    def action_word(self, word: str, argument: str = "") -> None:
+        """A word of the command line that is no kind."""
+        ...
+
     def stop_forward(self, forward: "Forward") -> None: ...
 
 
@@ -310,7 +314,7 @@ class ClusterScreen(Screen[None]):
         if command.context and command.context != self.session.access.context:
             self.conductor.use_context(command.context, command.resource, command.namespace)
         elif command.word:
-            self.app.call_later(self.app.run_action, f"word('{command.word}')")
+            self.app.call_later(self.conductor.action_word, command.word, command.argument)
         elif command.resource is not None:
             namespace = self.session.namespace if command.namespace is None else (command.namespace or None)
             self.conductor.go_to(

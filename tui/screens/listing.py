@@ -47,11 +47,13 @@ class ListScreen(ClusterScreen):
         self.table.set_columns(self.COLUMNS)
         self.table.show_placeholder(self.nothing())
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """All of them, in the order they shall stand while nothing else is asked for."""
+    def show_rows(self, rows: Sequence[Row], *, quiet: bool = False) -> None:
+        """All of them; `quiet` when what changed in them is no news."""
         first = not self.table.model.total
         kept = {row.uid for row in rows}
-        self.table.apply(rows, [row.uid for row in self.table.model.rows() if row.uid not in kept], first=first)
+        self.table.apply(
+            rows, [row.uid for row in self.table.model.rows() if row.uid not in kept], first=first, quiet=quiet
+        )
         if not rows:
             self.table.show_placeholder(self.nothing())
         self.tell()

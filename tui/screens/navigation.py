@@ -17,6 +17,9 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.FORWARDS: ("forwards", "ForwardsScreen"),
     View.PULSES: ("pulses", "PulsesScreen"),
     View.CONTEXTS: ("contexts", "ContextsScreen"),
+    View.HELM: ("helm", "HelmScreen"),
+    View.CAN: ("access", "CanScreen"),
+    View.WHO: ("access", "WhoScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
 """Module of this package, and its class."""

@@ -97,7 +97,7 @@ async def test_a_refusal_is_shown_in_the_servers_words(start: Start, cluster: Me
     cluster.refuse["pods"] = Forbidden('pods is forbidden: User "eve" cannot list resource "pods"')
     async with start() as pilot:
         text = screen_text(pilot)
-        assert "You may not see this" in text
+        assert "You may not see pods in default" in text
         assert 'User "eve" cannot list' in text
 
 
