@@ -24,12 +24,14 @@ from tui.palette import DEFAULT_DARK, Palette, load_palette
 from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
+from tui.settings import SettingsFolder, config_folder
 from tui.target import PAGES, Target, View
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
 
 HISTORY = 30
+SETTINGS_PERIOD = 2.0
 
 
 def run(
@@ -56,6 +58,7 @@ def run(
         contexts=Contexts(kubeconfigs),
         memory=Memory(state_file()),
         machine_command=machine_command,
+        settings=SettingsFolder(config_folder()),
     ).run()
 
 
@@ -85,6 +88,7 @@ class PilothouseApp(App[None]):
         connect: Callable[[ClusterAccess], Transport] = ClusterAccess.transport,
         memory: Memory | None = None,
         machine_command: Sequence[str] = (),
+        settings: SettingsFolder | None = None,
     ) -> None:
         self.palette = palette or load_palette()
         super().__init__()
@@ -100,6 +104,7 @@ class PilothouseApp(App[None]):
             readonly=readonly,
             on_change=self._tell,
         )
+        self.settings = settings or SettingsFolder(None)
         self._parked: list[Session] = []
         if namespace is not None:
             self.session.namespace = namespace or None
@@ -120,6 +125,8 @@ class PilothouseApp(App[None]):
     def on_mount(self) -> None:
         self.go_to(self._first)
         self._attend()
+        self._look_at_settings()
+        self.set_interval(SETTINGS_PERIOD, self._look_at_settings)
         for problem in self.palette.problems:
             self.notify(problem, severity="warning", title="Theme")
 
@@ -257,6 +264,12 @@ class PilothouseApp(App[None]):
             case _:
                 pass
 
+    def _look_at_settings(self) -> None:
+        """The user's files, read when they have changed; what is wrong in them is said on the screen."""
+        if self.settings.load(self.session.access.context):
+            for problem in self.settings.current.problems:
+                self.notify(problem, severity="warning", title="Settings", timeout=15)
+
     def _page(self, page: Target, argument: str) -> None:
         if page.view is View.HELM:
             scope = self.session.namespace if not argument else "" if argument in ALL_NAMESPACES else argument
@@ -270,6 +283,8 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Theme", "Choose the colours", self.choose_theme)
         yield SystemCommand("Namespace", "Choose the namespace", self.choose_namespace)
         if isinstance(screen, ClusterScreen):
+            for name, plugin in self.settings.current.plugins.items():
+                yield SystemCommand(name, plugin.description or plugin.command, lambda n=name: screen.run_plugin(n))
             yield SystemCommand("Keys", "What the keys do here", screen.action_help)
         yield SystemCommand("Join", "Make a machine part of the cluster", lambda: self.action_word("join"))
         yield SystemCommand("Helm", "Releases, their values and history", lambda: self.action_word("helm"))

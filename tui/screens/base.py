@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.events import Key
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -18,11 +19,13 @@ from tui.feeds.state import FeedState, Phase
 from tui.memory import Memory
 from tui.screens.keys import GENERAL_KEYS
 from tui.session import Session
+from tui.settings import SettingsFolder
 from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.header import Header, HeaderFacts
 from tui.widgets.hints import Hint, HintBar
 from tui.widgets.prompt import Mode, Prompt
+from tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
@@ -34,6 +37,7 @@ class Conductor(Protocol):
     session: Session
     contexts: Contexts
     memory: Memory
+    settings: SettingsFolder
     forwards: "list[Forward]"
 
     @property
@@ -88,6 +92,7 @@ class ClusterScreen(Screen[None]):
         GENERAL_KEYS["older"].binding("history(-1)"),
         GENERAL_KEYS["newer"].binding("history(1)"),
         GENERAL_KEYS["last"].binding("swap_last"),
+        GENERAL_KEYS["save"].binding("save"),
         GENERAL_KEYS["reconnect"].binding("reconnect"),
         GENERAL_KEYS["themes"].binding("themes"),
     ]
@@ -128,6 +133,11 @@ class ClusterScreen(Screen[None]):
         """Once a second, while on top."""
 
     def reconnect(self) -> None: ...
+
+    def chosen_table(self) -> VirtualTable | None:
+        """The table whose row a plugin runs for; None where there is none."""
+        widget = self.main_widget()
+        return widget if isinstance(widget, VirtualTable) else None
 
     def offers(self, action: str) -> bool:
         """Whether an action of BINDINGS does anything here: help leaves the others out."""
@@ -263,6 +273,22 @@ class ClusterScreen(Screen[None]):
     def action_themes(self) -> None:
         self.conductor.choose_theme()
 
+    def action_save(self) -> None:
+        """The table as it is shown, to a file that spreadsheets read."""
+        table = self.chosen_table()
+        if table is None:
+            return
+        from tui.dumps import save_table
+
+        try:
+            file = save_table(
+                table.model, self.session.access.context, self.own_crumbs(first=True)[-1], self.session.now()
+            )
+        except OSError as error:
+            self.notify(f"{error.filename}: {error.strerror}", severity="error", title="Save")
+            return
+        self.notify(f"Saved {len(table.model):,} rows to {file}")
+
     def action_history(self, step: int) -> None:
         self.conductor.walk_history(step)
 
@@ -271,6 +297,25 @@ class ClusterScreen(Screen[None]):
 
     def action_reconnect(self) -> None:
         self.reconnect()
+
+    def on_key(self, event: Key) -> None:
+        """Keys that mean nothing of ours may be the user's."""
+        found = self.conductor.settings.current.keys().get(event.key)
+        if found is None or self.query_one(Prompt).opened:
+            return
+        event.stop()
+        kind, name = found
+        if kind == "hotkey":
+            self.run_command(self.conductor.settings.current.hotkeys[name].command)
+        else:
+            self.run_plugin(name)
+
+    def run_plugin(self, name: str) -> None:
+        from tui.screens import plugins
+
+        plugin = self.conductor.settings.current.plugins[name]
+        if plugins.applies(plugin, self):
+            self.run_worker(plugins.run(self, name, plugin), group="plugin", exclusive=True)
 
     # the prompt
 
@@ -287,21 +332,25 @@ class ClusterScreen(Screen[None]):
         if event.mode is Mode.FILTER:
             self._close_prompt()
             return
-        self._run_command(event.text)
+        self.run_command(event.text)
 
     def _complete(self, text: str) -> list[str]:
         session = self.session
-        return complete_command(text, session.aliases, session.namespaces, self.conductor.contexts.names)
+        found = complete_command(text, session.aliases, session.namespaces, self.conductor.contexts.names)
+        own = self.conductor.settings.current.aliases
+        return [*found, *(name for name in sorted(own) if text and name.startswith(text.lower()))]
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
         self.set_focus(self.main_widget())
         self.tell()
 
-    def _run_command(self, text: str) -> None:
+    def run_command(self, text: str) -> None:
+        """As if it were typed after `:`; the user's aliases first."""
         if not text.strip():
             self._close_prompt()
             return
+        text = self.conductor.settings.current.expand(text)
         command = parse_command(text, self.session.aliases)
         if command.error:
             offered = self._complete(text)

@@ -51,6 +51,13 @@ def help_lines(screen: ClusterScreen) -> list[Line]:
         doc.heading("Table")
         for keys, words in TABLE_HELP:
             _key(doc, keys, words)
+    settings = screen.conductor.settings.current
+    if settings.hotkeys or settings.plugins:
+        doc.heading("Yours")
+        for hotkey in settings.hotkeys.values():
+            _key(doc, hotkey.short_cut, hotkey.description or f":{hotkey.command}")
+        for name, plugin in settings.plugins.items():
+            _key(doc, plugin.short_cut or "^p", plugin.description or name)
     doc.heading("Everywhere")
     for key in GENERAL_KEYS.values():
         _key(doc, key.label, key.help.replace("`", ""))

@@ -64,6 +64,7 @@ GENERAL_KEYS: dict[str, Key] = {
     "older": Key("left_square_bracket", "[", "older", "The view before this one"),
     "newer": Key("right_square_bracket", "]", "newer", "The view after this one"),
     "last": Key("minus", "-", "last", "Swap with the last view"),
+    "save": Key("ctrl+s", "^s", "save", "Save the table, as it is shown, to a CSV file"),
     "reconnect": Key("ctrl+r", "^r", "reconnect", "Reconnect and load anew, now"),
     "themes": Key("T", "T", "theme", "Choose the colours"),
 }
