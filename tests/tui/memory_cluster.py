@@ -329,6 +329,10 @@ class MemoryCluster:
         if not self.usage or "metrics" in self.refuse:
             raise self.refuse.get("metrics") or NotFound("the server could not find the requested resource")
         parts = path.removeprefix("/apis/metrics.k8s.io/v1beta1/").split("/")
+        if parts[0] == "nodes" and len(parts) == 2:
+            if parts[1] not in self.usage:
+                raise NotFound.of("nodemetrics", parts[1])
+            return self.usage[parts[1]]
         if parts[0] == "nodes":
             return {"items": [one for key, one in self.usage.items() if "/" not in key]}
         namespace = parts[1] if parts[0] == "namespaces" else ""

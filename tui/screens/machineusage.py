@@ -12,6 +12,7 @@ from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import NODES
 from tui import amounts
 from tui.document import EMPTY, Line, Span
+from tui.feeds.metrics import NODE_METRICS
 from tui.feeds.state import FeedState, Phase
 from tui.graphs import area
 from tui.kinds.machinestats import Reading, reading
@@ -35,6 +36,7 @@ class MachineUsageScreen(ClusterScreen):
         super().__init__(target)
         self._readings: deque[Reading] = deque(maxlen=KEPT)
         self._node: dict[str, Any] = {}
+        self._agent = True
 
     def body(self) -> Sequence[Widget]:
         self.view = TextView([((f"Asking {self.target.name} …", Tone.MUTED),)])
@@ -57,10 +59,7 @@ class MachineUsageScreen(ClusterScreen):
             try:
                 if not self._node:
                     self._node = await session.client.get(NODES, self.target.name)
-                path = NODES.path(None, self.target.name, "proxy") + "/stats/summary"
-                summary = msgspec.json.decode(await session.client.call("GET", path, timeout=PERIOD * 3))
-                if "node" not in summary:
-                    raise ConnectionFailed("its answer has nothing about the machine")
+                summary = await self._summary()
                 self._readings.append(reading(summary, self._node, now, self._readings[-1] if self._readings else None))
                 self.set_state(FeedState(phase=Phase.LIVE, since=now))
                 self._draw()
@@ -72,6 +71,26 @@ class MachineUsageScreen(ClusterScreen):
                     self.view.show([((f"{self.target.name} does not tell what it uses.", Tone.WARN),), EMPTY,
                                     ((str(error), Tone.MUTED),)])  # fmt: skip
             await session.clock.sleep(PERIOD)
+
+    async def _summary(self) -> dict[str, Any]:
+        """What its agent tells; where the way to it is not open, what metrics.k8s.io has of it."""
+        client, name = self.session.client, self.target.name
+        if self._agent:
+            path = NODES.path(None, name, "proxy") + "/stats/summary"
+            try:
+                summary = msgspec.json.decode(await client.call("GET", path, timeout=PERIOD * 3))
+                if "node" in summary:
+                    return summary
+            except StatusError:
+                pass
+            self._agent = False
+        usage = (await client.get(NODE_METRICS, name)).get("usage") or {}
+        return {
+            "node": {
+                "cpu": {"usageNanoCores": amounts.milli_of(usage.get("cpu")) * 1_000_000},
+                "memory": {"workingSetBytes": amounts.bytes_of(usage.get("memory"))},
+            }
+        }
 
     def on_resize(self) -> None:
         self._draw()
@@ -116,6 +135,11 @@ def usage_lines(readings: Sequence[Reading], width: int) -> list[Line]:
                       (f"  {amounts.size(used)} of {amounts.size(total)}", Tone.MUTED)))  # fmt: skip
     for word, degrees in last.temperatures:
         lines.append(((f"{word}  ", Tone.HEADING), (f"{degrees:.0f} °C", Tone.WARN if degrees >= 80 else Tone.OK)))
-    if not last.temperatures:
-        lines.append((("Temperature: its agent tells none.", Tone.FAINT),))
+    untold = [
+        word
+        for word, told in (("disk", last.disks), ("network", last.rx_bytes), ("temperature", last.temperatures))
+        if not told
+    ]
+    if untold:
+        lines.append(((f"Not told here: {', '.join(untold)}.", Tone.FAINT),))
     return lines

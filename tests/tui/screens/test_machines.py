@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from apimachinery.objects.resources import NODES
 from tests.tui.driving import Start, said, screen_text, settled
+from tests.tui.memory_cluster import MemoryCluster
 from tests.tui.screens.test_operating import press
 from tui.document import plain
 from tui.kinds.machinestats import reading
@@ -198,6 +199,18 @@ def test_a_summary_becomes_graphs_rates_and_shares() -> None:
     assert "62 °C" in text
     restarted = reading(summary(10), node, 14.0, second)
     assert restarted.received is None, "a counter that began anew is no negative rate"
+
+
+async def test_where_its_agent_cannot_be_asked_the_metrics_of_the_cluster_are_drawn(
+    start: Start, cluster: MemoryCluster
+) -> None:
+    cluster.measure("m1", "250m", "1Gi")
+    async with start(size=(110, 34), resource=NODES) as pilot:
+        await press(pilot, "m", "enter")
+        text = screen_text(pilot)
+        assert "250m" in text
+        assert "1.0GiB" in text
+        assert "Not told here: disk, network, temperature." in text
 
 
 async def test_a_machine_that_tells_nothing_says_so(start: Start) -> None:
