@@ -78,6 +78,7 @@ class Load:
                 await act()
                 await self._until(done, name)
             phases.append(phase)
+            told(f"{name}: done after {phase.seconds:.1f} s")
         for namespace in self._namespaces():
             await self._ignoring(self._client.delete(NAMESPACES, namespace))
         return phases
