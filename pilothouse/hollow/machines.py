@@ -53,6 +53,12 @@ class _Status(msgspec.Struct, frozen=True):
     conditions: tuple[_Condition, ...] = ()
 
 
+class HollowNode(Object, frozen=True):
+    """What a pretended agent reads of its Node."""
+
+    status: _Status = _Status()
+
+
 class HollowPod(Object, frozen=True):
     """What a pretended agent reads of a pod."""
 
@@ -89,6 +95,8 @@ class HollowMachines:
         self._scope: TaskScope | None = None
         self.pods = Informer(client, PODS, view=HollowPod)
         self.pods.on_change(self._pod_changed)
+        self._nodes = Informer(client, NODES, view=HollowNode)
+        self._nodes.on_change(self._node_changed)
         self.latencies: list[float] = []
         """Seconds that each of our requests took."""
 
@@ -101,6 +109,7 @@ class HollowMachines:
         async with TaskScope("hollow") as scope:
             self._scope = scope
             scope.supervise("pods", self.pods.run)
+            scope.supervise("nodes", self._nodes.run)
             await scope.supervise("heartbeats", self._heartbeats)
 
     async def remove(self) -> None:
@@ -177,8 +186,16 @@ class HollowMachines:
             return
         if new.metadata.deletion_timestamp is not None:
             self._once("stop", new, self._stop)
-        elif new.status.phase == "Pending":
+        elif new.status.phase == "Pending" or not new.ready:
+            # A machine that was given up for lost has its pods marked as not ready: it says again how they are.
             self._once("start", new, self._start)
+
+    def _node_changed(self, _old: HollowNode | None, new: HollowNode | None) -> None:
+        """As an agent does: who was given up for lost says that it is there."""
+        if new is None or new.metadata.name not in self._own or self._scope is None:
+            return
+        if any(c.type == "Ready" and c.status == "Unknown" for c in new.status.conditions):
+            self._scope.spawn(f"report/{new.metadata.name}", self._surviving(self._report(new.metadata.name)))
 
     def _once(self, what: str, pod: HollowPod, work: Callable[[HollowPod], Coroutine[Any, Any, None]]) -> None:
         wanted = (pod.metadata.uid, what)
@@ -192,12 +209,18 @@ class HollowMachines:
         while True:
             try:
                 await work(pod)
-                return
-            except (NotFound, Conflict):
-                return
+                break
+            except NotFound:
+                break
+            except Conflict:
+                current = self.pods.get(key(pod))
+                if current is None or current.metadata.uid != pod.metadata.uid:
+                    break
+                await asyncio.sleep(1)
             except (ConnectionFailed, StatusError) as error:
                 log.warning("request failed; trying again", pod=key(pod), error=str(error))
                 await asyncio.sleep(1)
+        self._handled.discard((pod.metadata.uid, "start"))
 
     async def _start(self, pod: HollowPod) -> None:
         meta = pod.metadata
