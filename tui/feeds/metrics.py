@@ -127,7 +127,11 @@ class MetricsFeed:
         try:
             for namespace in self._namespaces:
                 measured = await self._measured(resource, namespace)
-                found.update({key_of(one.metadata.namespace, one.metadata.name): _usage(one) for one in measured})
+                for number, one in enumerate(measured):
+                    found[key_of(one.metadata.namespace, one.metadata.name)] = _usage(one)
+                    if number % PAGE == PAGE - 1:
+                        # Ten thousand pods must not hold up a key.
+                        await asyncio.sleep(0)
             self.usage = found
             await self._learn_budgets()
         except ConnectionFailed:

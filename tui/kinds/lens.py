@@ -41,6 +41,7 @@ class Action(StrEnum):
     FORWARD = "forward"
     FORWARDS = "forwards"
     PIN = "pin"
+    TEACH = "teach"
     MACHINE = "machine"
     ATTACH = "attach"
     DEBUG = "debug"
@@ -49,7 +50,17 @@ class Action(StrEnum):
 
 
 ANY_OBJECT = frozenset(
-    {Action.DESCRIBE, Action.YAML, Action.WHY, Action.XRAY, Action.OWNER, Action.EDIT, Action.DELETE, Action.COPY}
+    {
+        Action.TEACH,
+        Action.DESCRIBE,
+        Action.YAML,
+        Action.WHY,
+        Action.XRAY,
+        Action.OWNER,
+        Action.EDIT,
+        Action.DELETE,
+        Action.COPY,
+    }
 )
 
 

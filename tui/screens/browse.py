@@ -43,6 +43,7 @@ QUIET = frozenset(
         Action.DEBUG,
         Action.TRANSFER,
         Action.SANITIZE,
+        Action.TEACH,
     }
 )
 """Not worth room at the bottom; `?` tells of them."""
@@ -81,8 +82,6 @@ class BrowseScreen(ClusterScreen):
         if target.namespace and target.resource.namespaced:
             self._namespaces = [*namespaces_of(target.namespace, self.session.namespaces)]
         self.feed = self._make_feed()
-        if self.lens.measured:
-            self._measure()
         self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
         self.run_worker(self._learn_permissions(), group="permissions")
         super().on_mount()
@@ -147,6 +146,9 @@ class BrowseScreen(ClusterScreen):
         upserts = self.usage.rows(batch.upserts) if self.usage is not None else batch.upserts
         self.table.apply(upserts, batch.removed, first=not self._settled)
         self._settled = self.feed.state.phase is Phase.LIVE
+        if self.lens.measured and self.usage is None:
+            # Once the table is there: it waits for no numbers.
+            self.call_later(self._measure)
         self._show_placeholder()
         self.tell()
 
@@ -159,6 +161,8 @@ class BrowseScreen(ClusterScreen):
     def _measure(self) -> None:
         from tui.screens.usage import UsageOverlay
 
+        if self.usage is not None:
+            return
         self.usage = UsageOverlay(self, self.table, self._namespaces, self._with_usage)
         self.run_worker(self.usage.run(), group="metrics", name=f"metrics {self.target.resource.plural}")
 

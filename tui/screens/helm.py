@@ -188,6 +188,9 @@ class HelmScreen(_Releases):
     def own_hints(self) -> Sequence[Hint]:
         return [Hint("⏎", "history", ""), *super().own_hints()]
 
+    def own_crumbs(self, *, first: bool) -> list[str]:
+        return [self.target.namespace or "all namespaces", "helm"] if first else ["helm"]
+
     def action_all_namespaces(self) -> None:
         super().action_all_namespaces()
         self.conductor.go_to(replace(self.target, namespace=None))

@@ -48,6 +48,7 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.XRAY: Key("X", "X", "x-ray", "The tree around it: owners, users, parts, what it refers to"),
     Action.NODE: Key("o", "o", "machine", "Go to the machine it runs on"),
     Action.USE: Key("u", "u", "use", "Use this namespace from now on"),
+    Action.TEACH: Key("K", "K", "kubectl", "Every action here as its kubectl line"),
     Action.PIN: Key("plus", "+", "pin", "Pin this namespace: 1 to 9 then go to it, or take the pin away"),
     Action.COPY: Key("c", "c", "copy", "Copy the name"),
     Action.DELETE: Key("ctrl+d", "^d", "delete", "Delete what is marked, or the row under the cursor"),

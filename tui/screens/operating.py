@@ -146,6 +146,23 @@ async def sanitize(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None
     await sanitized(screen)
 
 
+async def teach(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    from tui.document import Document
+    from tui.kinds import teaching
+    from tui.screens.keys import ACTION_KEYS
+    from tui.screens.text import TextScreen
+    from tui.tones import Tone
+
+    row, doc = rows[0], Document()
+    actions = [action for action in ACTION_KEYS if action in lens.actions]
+    for action, line in teaching.lines(actions, lens.resource, row, screen.session.access.context):
+        key = ACTION_KEYS[action]
+        doc.spans(((key.label.ljust(4), Tone.KEY), (key.word, Tone.MUTED)), indent=0)
+        doc.spans(((line, Tone.STRING),), indent=2)
+    target = Target(resource=lens.resource, namespace=row.namespace or None, name=row.name, title=f"{row.name} kubectl")
+    screen.app.push_screen(TextScreen(target, doc.lines))
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
@@ -155,6 +172,7 @@ OPERATIONS: dict[Action, Operation] = {
     Action.OWNER: owner,
     Action.NODE: node,
     Action.PIN: pin,
+    Action.TEACH: teach,
     Action.MACHINE: machine,
     Action.ATTACH: attach,
     Action.DEBUG: debug,

@@ -11,6 +11,7 @@ from apimachinery.aio.clock import FakeClock
 from apimachinery.objects.errors import Forbidden
 from tests.tui.demo import ACCESS, demo_cluster
 from tests.tui.driving import settled
+from tests.tui.screens.test_helm import release
 from tui.app import PilothouseApp
 from tui.palette import DEFAULT_DARK, DEFAULT_LIGHT, load_palette
 
@@ -35,6 +36,10 @@ SCREENS: list[Any] = [
     pytest.param("jf", id="forwards"),
     pytest.param(":pulses⏎", id="pulses"),
     pytest.param(":po zoo⏎", id="denied"),
+    pytest.param(":helm⏎", id="helm"),
+    pytest.param(":join⏎", id="join"),
+    pytest.param("jK", id="kubectl"),
+    pytest.param("jt", id="transfer"),
     pytest.param("?", id="help"),
     pytest.param("/web", id="filter"),
 ]
@@ -44,10 +49,13 @@ KEYS = {"⏎": "enter", "\x04": "ctrl+d", ":": "colon", "/": "slash", "?": "ques
 
 def app(folder: Path, theme: str = DEFAULT_DARK) -> PilothouseApp:
     cluster = demo_cluster()
+    cluster.put("secrets", release(1))
+    cluster.put("secrets", release(2, status="deployed", replicas=3))
     cluster.refuse_paths["/api/v1/namespaces/zoo/pods"] = Forbidden(
         'pods is forbidden: User "ann" cannot list resource "pods" in API group "" in the namespace "zoo"'
     )
-    return PilothouseApp(ACCESS, transport=cluster, clock=FakeClock(), theme=theme, palette=load_palette(folder))
+    return PilothouseApp(ACCESS, transport=cluster, clock=FakeClock(), theme=theme, palette=load_palette(folder),
+                         machine_command=("pilothouse",))  # fmt: skip
 
 
 def typing(keys: str) -> Callable[[Pilot[Any]], Any]:
@@ -55,7 +63,7 @@ def typing(keys: str) -> Callable[[Pilot[Any]], Any]:
         await settled(pilot)
         for key in keys:
             await pilot.press(KEYS.get(key, key))
-            if key in "⏎:/dywRFf\x04":
+            if key in "⏎:/dywRFfKt\x04":
                 await settled(pilot)
         for line in pilot.app.screen.query("Input"):
             line.cursor_blink = False  # type: ignore[attr-defined]
