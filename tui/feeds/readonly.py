@@ -16,6 +16,8 @@ from apimachinery.client.transport import (
 from apimachinery.objects.errors import Forbidden
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_QUESTIONS = ("/apis/authorization.k8s.io/v1/selfsubject", "/apis/authentication.k8s.io/v1/selfsubject")
+"""Asked by POST, and kept nowhere: what we may do, and who we are."""
 
 
 class ReadOnlyTransport:
@@ -34,7 +36,7 @@ class ReadOnlyTransport:
         body: bytes | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> Response:
-        if method not in _READS:
+        if not _is_read(method, path):
             raise _refused(method, path)
         return await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
 
@@ -47,7 +49,7 @@ class ReadOnlyTransport:
         headers: Mapping[str, str] = NO_HEADERS,
         body: bytes | None = None,
     ) -> AbstractAsyncContextManager[StreamResponse]:
-        if method not in _READS:
+        if not _is_read(method, path):
             raise _refused(method, path)
         return self._inner.stream(method, path, query=query, headers=headers, body=body)
 
@@ -64,6 +66,10 @@ class ReadOnlyTransport:
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _is_read(method: str, path: str) -> bool:
+    return method in _READS or (method == "POST" and path.startswith(_QUESTIONS))
 
 
 def _refused(method: str, path: str) -> Forbidden:

@@ -127,7 +127,7 @@ class YesDialog(Dialog[bool]):
 
 
 class WorkScreen(ModalScreen[None]):
-    """Its steps as they happen. Esc hides it while the work goes on; ^c in it ends the work."""
+    """Its steps as they happen. ^d ends the work; Esc leaves only when it is over."""
 
     BINDINGS = [
         Binding("escape", "leave", "Leave", show=False),

@@ -53,6 +53,16 @@ async def test_can_shows_what_the_server_lets_us_do(start: Start, cluster: Memor
         assert "web" in deployments
 
 
+async def test_a_read_only_session_may_still_ask_what_it_may_do(start: Start, cluster: MemoryCluster) -> None:
+    cluster.answers[RULES] = lambda review: {
+        "status": {"resourceRules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]}
+    }
+    async with start(size=(140, 30), readonly=True) as pilot:
+        await press(pilot, "colon", *"can", "enter")
+        assert "pods" in screen_text(pilot)
+        assert "1 rule" in screen_text(pilot)
+
+
 async def test_can_of_somebody_else_is_read_off_roles_and_bindings(start: Start, ruled: MemoryCluster) -> None:
     async with start(size=(140, 30)) as pilot:
         await press(pilot, "colon", *"can u:ann", "enter")
