@@ -4,17 +4,28 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
 from apimachinery.client import kubeconfig
 from apimachinery.client.client import Client
+from apimachinery.client.kubeconfig import ClusterAccess
 from apimachinery.objects.errors import Forbidden
-from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS
+from apimachinery.objects.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODS,
+    ROLEBINDINGS,
+    ROLES,
+    SERVICEACCOUNTS,
+)
 from tests.engine.conftest import RunningEngine, start_engine, stop_engine
 from tests.tui.driving import screen_text
 from tui.app import PilothouseApp
+from tui.contexts import Contexts
 from tui.palette import load_palette
 
 DEPLOYMENT: dict[str, Any] = {
@@ -166,3 +177,76 @@ async def test_the_app_outlives_the_engine_and_finds_it_again(tmp_path: Path) ->
         await pilot.press("ctrl+r")
         await shows(pilot, "kept", "after", "● live")
     await stop_engine(engine, task)
+
+
+async def limited(engine: RunningEngine) -> ClusterAccess:
+    """An account that may look at pods of one namespace, and at nothing else."""
+    client = engine.client
+    await client.create(NAMESPACES, {"metadata": {"name": "shop"}})
+    await client.create(SERVICEACCOUNTS, {"metadata": {"name": "till"}}, "shop")
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    await client.create(ROLES, {"metadata": {"name": "look"}, "rules": rules}, "shop")
+    binding = {
+        "metadata": {"name": "look"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "look"},
+        "subjects": [{"kind": "ServiceAccount", "name": "till", "namespace": "shop"}],
+    }
+    await client.create(ROLEBINDINGS, binding, "shop")
+    path = SERVICEACCOUNTS.path("shop", "till", "token")
+    headers = {"Content-Type": "application/json"}
+    answer = await client.call("POST", path, headers=headers, body=b'{"spec":{"expirationSeconds":3600}}')
+    token = msgspec.json.decode(answer)["status"]["token"]
+
+    async def bearer() -> dict[str, str]:
+        return {"Authorization": f"Bearer {token}"}
+
+    return ClusterAccess(
+        context="shop", cluster="shop", user="till", server=engine.url, namespace="shop",
+        ssl_context=engine.ssl(certificate=False), auth_headers=bearer,
+    )  # fmt: skip
+
+
+async def test_who_may_see_one_namespace_alone_is_served_there_and_told_of_the_rest(
+    running: RunningEngine, tmp_path: Path
+) -> None:
+    access = await limited(running)
+    await running.client.create(
+        PODS, {"metadata": {"name": "till-1"}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}, "shop"
+    )
+    limited_app = PilothouseApp(access, palette=load_palette(tmp_path / "themes"))
+    async with limited_app.run_test(size=(110, 30), notifications=True) as pilot:
+        await shows(pilot, "shop ▸ pods", "till-1", "● live")
+        await pilot.press("0")
+        await shows(pilot, "You may not see pods in all namespaces", "system:serviceaccount:shop:till", "list pods")
+        await pilot.press("n", *"shop", "enter")
+        await shows(pilot, "shop ▸ pods", "till-1")
+        await pilot.press("ctrl+d")
+        await shows(pilot, "it needs the right to")
+        await pilot.press("colon", *"can", "enter")
+        await shows(pilot, "what you may do", "pods")
+        await pilot.press("colon", *"secrets", "enter")
+        await shows(pilot, "You may not see secrets in shop")
+
+
+async def test_two_clusters_are_switched_between_live(running: RunningEngine, tmp_path: Path) -> None:
+    other, task = await start_engine(tmp_path / "other", controllers=False)
+    try:
+        await other.client.create(CONFIGMAPS, {"metadata": {"name": "over-there"}}, "default")
+        await running.client.create(CONFIGMAPS, {"metadata": {"name": "over-here"}}, "default")
+        here = running.kubeconfig.read_text()
+        there = other.kubeconfig.read_text().replace("pilothouse", "elsewhere")
+        (tmp_path / "here").write_text(here)
+        (tmp_path / "there").write_text(there)
+        contexts = Contexts([tmp_path / "here", tmp_path / "there"])
+        async with app(running, tmp_path, resource=CONFIGMAPS, contexts=contexts).run_test(
+            size=(110, 30), notifications=True
+        ) as pilot:
+            await shows(pilot, "over-here")
+            await pilot.press("colon", *"ctx", "enter")
+            await shows(pilot, "elsewhere", "answers")
+            await pilot.press("colon", *"cm @elsewhere", "enter")
+            await shows(pilot, "over-there", "● live")
+            await pilot.press("colon", *"@pilothouse", "enter")
+            await shows(pilot, "over-here", "● live")
+    finally:
+        await stop_engine(other, task)

@@ -39,7 +39,6 @@ SCREENS: list[Any] = [
     pytest.param(":helm⏎", id="helm"),
     pytest.param(":join⏎", id="join"),
     pytest.param("jK", id="kubectl"),
-    pytest.param("jt", id="transfer"),
     pytest.param("?", id="help"),
     pytest.param("/web", id="filter"),
 ]
