@@ -16,6 +16,10 @@ class TextScreen(DocumentScreen):
         self._lines = list(lines)
         self.feed_state = FeedState(phase=Phase.LIVE)
 
+    def own_crumbs(self, *, first: bool) -> list[str]:
+        del first
+        return [self.target.title]
+
     def on_mount(self) -> None:
         super().on_mount()
         self.show(self._lines)
