@@ -1,15 +1,18 @@
 """Themes: TOML files made into Textual themes, missing colours derived from the few that a theme must give."""
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import platformdirs
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from tui import skins
 
 DEFAULT_DARK = "harbour-night"
 DEFAULT_LIGHT = "harbour-day"
@@ -41,13 +44,18 @@ def user_theme_folder() -> Path:
 
 
 def load_palette(folder: Path | None = None) -> Palette:
-    """Our themes, then the user's; a user's file of the same name wins."""
+    """Our themes, then the user's, k9s skins (YAML) among them; a user's file of the same name wins."""
     palette = Palette()
-    sources: list[Iterable[tuple[str, str]]] = [_shipped(), _in_folder(folder or user_theme_folder())]
-    for source in sources:
+    chosen = folder or user_theme_folder()
+    sources: list[tuple[Callable[[str], Any], Iterable[tuple[str, str]]]] = [
+        (tomllib.loads, _shipped()),
+        (skins.theme_of, _in_folder(chosen, "*.y*ml")),
+        (tomllib.loads, _in_folder(chosen, "*.toml")),
+    ]
+    for read, source in sources:
         for name, text in source:
             try:
-                file = msgspec.convert(tomllib.loads(text), ThemeFile)
+                file = msgspec.convert(read(text), ThemeFile)
                 palette.themes[name] = build_theme(name, file)
                 palette.titles[name] = file.title or name
             except (ValueError, KeyError) as error:
@@ -139,7 +147,7 @@ def _shipped() -> Iterator[tuple[str, str]]:
             yield entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8")
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, str]]:
+def _in_folder(folder: Path, pattern: str) -> Iterator[tuple[str, str]]:
     if folder.is_dir():
-        for path in sorted(folder.glob("*.toml")):
+        for path in sorted(folder.glob(pattern)):
             yield path.stem, path.read_text(encoding="utf-8")

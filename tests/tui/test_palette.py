@@ -83,3 +83,45 @@ def test_a_broken_theme_is_reported_and_the_others_still_load(tmp_path: Path, te
     assert palette.problems
     assert palette.problems[0].startswith("theme broken: ")
     assert DEFAULT_DARK in palette.themes
+
+
+SKIN = """
+foreground: &foreground "#f8f8f2"
+k9s:
+  body: {fgColor: *foreground, bgColor: default, logoColor: "#bd93f9"}
+  info: {fgColor: white, sectionColor: *foreground}
+  frame:
+    menu: {fgColor: *foreground, keyColor: dodgerblue}
+    status: {addColor: "#50fa7b", modifyColor: "#ffb86c", errorColor: no-such-colour, killColor: "#ff5555"}
+  views:
+    yaml: {keyColor: "#ff79c6", valueColor: *foreground}
+"""
+
+
+def test_a_k9s_skin_is_a_theme_with_its_colours_in_our_roles(tmp_path: Path) -> None:
+    (tmp_path / "dracula.yaml").write_text(SKIN)
+    palette = load_palette(tmp_path)
+    assert palette.problems == []
+    theme = palette.themes["dracula"]
+    assert theme.dark
+    assert theme.foreground == "#F8F8F2"
+    assert theme.primary == Color.parse("dodgerblue").hex
+    assert theme.variables["ok"] == "#50FA7B"
+    assert theme.variables["bad"] == "#FF5555", "the next that is a colour"
+    assert theme.variables["key"] == "#FF79C6"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("a: [", "not a skin", id="no-yaml"),
+        pytest.param("colors: {}", "it has no k9s section", id="another-file"),
+        pytest.param("- a", "not a skin", id="a-list"),
+    ],
+)
+def test_a_file_that_is_no_skin_is_told_of_and_spoils_no_other(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "wrong.yml").write_text(text)
+    palette = load_palette(tmp_path)
+    assert len(palette.problems) == 1
+    assert said in palette.problems[0]
+    assert DEFAULT_DARK in palette.themes
