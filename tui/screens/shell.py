@@ -9,6 +9,7 @@ import termios
 import tty
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from apimachinery.aio.tasks import TaskScope
@@ -56,17 +57,27 @@ async def attach(
         f"attached to {namespace}/{pod} {container}; ^] leaves it running",
         lambda: open_attach(client, namespace, pod, container=container, stdin=stdin, tty=tty),
         what=f"Attach to {container}",
-        leave=True,
+        held=Held(leave=True, stdin=stdin, tty=tty),
     )
 
 
-async def hold_terminal(
-    screen: "ClusterScreen", banner: str, opened: Opened, *, what: str, leave: bool = False
-) -> None:
-    """Suspends the app for the length of the session; says in a notice how it ended if not well.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How a terminal is held: with `leave`, ^] ends the session and not what runs there; `stdin` and `tty` tell
+    whether the other side takes input, and has a terminal of its own."""
 
-    With `leave`, ^] ends the session and not what runs there.
-    """
+    leave: bool = False
+    stdin: bool = True
+    tty: bool = True
+
+
+SHELL_HELD = Held()
+
+
+async def hold_terminal(
+    screen: "ClusterScreen", banner: str, opened: Opened, *, what: str, held: Held = SHELL_HELD
+) -> None:
+    """Suspends the app for the length of the session; says in a notice how it ended if not well."""
     app = screen.app
     if app.is_headless or not sys.stdin.isatty():
         screen.notify(f"{what}: that needs a terminal.", severity="warning")
@@ -77,7 +88,7 @@ async def hold_terminal(
         sys.stdout.write(f"\x1b[2J\x1b[H\x1b[2m{banner}\x1b[0m\r\n")
         sys.stdout.flush()
         try:
-            status = await run_session(opened, leave=leave)
+            status = await run_session(opened, held)
             if status is not None and status.code not in (0, 130):
                 trouble = status.message or f"it ended with code {status.code}"
         except (StatusError, ConnectionFailed) as error:
@@ -87,20 +98,29 @@ async def hold_terminal(
         screen.notify(trouble, severity="error", title=what)
 
 
-async def run_session(opened: Opened, *, leave: bool = False) -> ExitStatus | None:
+async def run_session(opened: Opened, held: Held = SHELL_HELD) -> ExitStatus | None:
     """The terminal of this process on a remote one, raw, until the command ends."""
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
     async with opened() as stream:
-        tty.setraw(fd)
+        _make_raw(fd, output_too=held.tty)
         try:
-            await _joined(stream, fd, leave=leave)
+            await _joined(stream, fd, held)
         finally:
             termios.tcsetattr(fd, termios.TCSADRAIN, before)
         return stream.exit_status
 
 
-async def _joined(stream: RemoteStream, fd: int, *, leave: bool = False) -> None:
+def _make_raw(fd: int, *, output_too: bool) -> None:
+    """Keys go as they are typed. Where no terminal is at the other side, this one goes on ending its lines itself."""
+    tty.setraw(fd)
+    if not output_too:
+        attributes = termios.tcgetattr(fd)
+        attributes[1] |= termios.OPOST | termios.ONLCR
+        termios.tcsetattr(fd, termios.TCSADRAIN, attributes)
+
+
+async def _joined(stream: RemoteStream, fd: int, held: Held) -> None:
     loop = asyncio.get_running_loop()
     typed: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
     resized = asyncio.Event()
@@ -115,10 +135,11 @@ async def _joined(stream: RemoteStream, fd: int, *, leave: bool = False) -> None
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
         async with TaskScope("shell") as scope:
-            typing = scope.spawn("stdin", _send_typed(stream, typed, lambda: loop.add_reader(fd, read), leave=leave))
-            scope.spawn("resize", _send_size(stream, resized))
+            typing = scope.spawn("stdin", _send_typed(stream, typed, lambda: loop.add_reader(fd, read), held))
+            if held.tty:
+                scope.spawn("resize", _send_size(stream, resized))
             showing = scope.spawn("output", _show(stream))
-            await asyncio.wait((showing, typing) if leave else (showing,), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((showing, typing) if held.leave else (showing,), return_when=asyncio.FIRST_COMPLETED)
     finally:
         loop.remove_reader(fd)
         loop.remove_signal_handler(signal.SIGWINCH)
@@ -131,14 +152,15 @@ async def _show(stream: RemoteStream) -> None:
 
 
 async def _send_typed(
-    stream: RemoteStream, typed: asyncio.Queue[bytes], listen: Callable[[], None], *, leave: bool
+    stream: RemoteStream, typed: asyncio.Queue[bytes], listen: Callable[[], None], held: Held
 ) -> None:
     while True:
         listen()
         data = await typed.get()
-        if not data or (leave and LEAVE in data):
+        if not data or (held.leave and LEAVE in data):
             return
-        await stream.send_stdin(data)
+        if held.stdin:
+            await stream.send_stdin(data)
 
 
 async def _send_size(stream: RemoteStream, resized: asyncio.Event) -> None:
