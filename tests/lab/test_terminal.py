@@ -1,7 +1,5 @@
 """A whole day in the terminal app, by keyboard, in a real terminal, on real containers."""
 
-import socket
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -34,38 +32,6 @@ def image(cluster: Cluster) -> str:
 def rolled_out(cluster: Cluster, version: str) -> bool:
     pods = cluster.pods("app=web")
     return len(pods) == 3 and all(is_ready(pod) and pod["spec"]["containers"][0]["image"] == version for pod in pods)
-
-
-def page(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-        return str(answer.status)
-
-
-def test_a_forwarded_port_outlives_the_pods_behind_it(demo: Cluster, terminal: Terminal) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    terminal.goto("svc")
-    terminal.shows("web", "services")
-    terminal.press("G")
-    terminal.press("F")
-    terminal.shows("Forward a local port to service/web")
-    terminal.press("C-u")
-    terminal.type(str(port))
-    terminal.press("Enter")
-    terminal.press("f")
-    terminal.shows(f"127.0.0.1:{port}", "ready")
-    assert page(port) == "200"
-    for name in [pod["metadata"]["name"] for pod in demo.pods("app=web")]:
-        demo.kubectl("delete", "pod", name, "--wait=false")
-    # New pods are not there at once: the connection waits for one, it is not refused.
-    assert eventually(lambda: page(port), within=40) == "200"
-    eventually(lambda: rolled_out(demo, image(demo)), within=40)
-    assert page(port) == "200"
-    terminal.goto("pods")
-    terminal.shows("CPU", "MEM", within=60)
-    terminal.goto("pulses")
-    terminal.shows("deployments", "of", "Memory")
 
 
 def test_a_day_by_keyboard(demo: Cluster, terminal: Terminal) -> None:
