@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
+from textual.widgets import Input, Label, RadioButton, RadioSet, Static
 
-from tui.widgets.dialogs import Dialog
+from tui.widgets.dialogs import FormDialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class DebugAnswer:
     target: str
 
 
-class DebugDialog(Dialog[DebugAnswer]):
+class DebugDialog(FormDialog[DebugAnswer]):
     """`targets` is empty where there is nothing to choose."""
 
     def __init__(self, title: str, targets: Sequence[str], target: str, image: str, *, words: str = "") -> None:
@@ -37,25 +36,12 @@ class DebugDialog(Dialog[DebugAnswer]):
                     for name in self._targets:
                         yield RadioButton(name, value=name == self._target, compact=True)
             yield Static(self._words, classes="dialog-note")
-            with Horizontal(classes="dialog-buttons"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button("Open", id="yes", variant="primary", compact=True)
+            yield from self.buttons("Open")
 
     def on_mount(self) -> None:
         self.query_one("#image", Input).focus()
 
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self._finish()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "yes":
-            self._finish()
-        else:
-            self.dismiss(None)
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
         image = self.query_one("#image", Input).value.strip()
         if not image:
             return

@@ -33,6 +33,30 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         self.dismiss(None)
 
 
+class FormDialog(Dialog[T]):
+    """Fields and two buttons. Enter in any field finishes, as the button does."""
+
+    def finish(self) -> None:
+        """Answer, or say what is wrong and stay."""
+        raise NotImplementedError
+
+    def buttons(self, yes: str) -> ComposeResult:
+        with Horizontal(classes="dialog-buttons"):
+            yield Button("Cancel", id="no", compact=True)
+            yield Button(yes, id="yes", variant="primary", compact=True)
+
+    @on(Input.Submitted)
+    def _form_submitted(self) -> None:
+        self.finish()
+
+    @on(Button.Pressed)
+    def _form_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "yes":
+            self.finish()
+        else:
+            self.dismiss(None)
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteAnswer:
     propagation: Propagation

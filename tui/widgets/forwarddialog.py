@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from tui.forwarding import Offer, local_for
-from tui.widgets.dialogs import Dialog
+from tui.widgets.dialogs import FormDialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ForwardAnswer:
     address: str
 
 
-class ForwardDialog(Dialog[ForwardAnswer]):
+class ForwardDialog(FormDialog[ForwardAnswer]):
     """Several ports at once are written `80,443`; `here` then takes as many."""
 
     def __init__(self, what: str, offers: Sequence[Offer]) -> None:
@@ -45,9 +45,7 @@ class ForwardDialog(Dialog[ForwardAnswer]):
                     yield Label(f"{label}  ", classes="dialog-label")
                     yield Input(value, compact=True, id=name, select_on_focus=True)
             yield Static("", id="note", classes="dialog-note")
-            with Horizontal(classes="dialog-buttons"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button("Forward", id="yes", variant="primary", compact=True)
+            yield from self.buttons("Forward")
 
     def on_mount(self) -> None:
         self.query_one("#local" if self._offers else "#port", Input).focus()
@@ -103,18 +101,7 @@ class ForwardDialog(Dialog[ForwardAnswer]):
                 return f'Address: "{address}" is no address of this machine'
         return ForwardAnswer(tuple(zip(ports, map(int, here), strict=True)), address)
 
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self._finish()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "yes":
-            self._finish()
-        else:
-            self.dismiss(None)
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
         answer = self._answer()
         if isinstance(answer, ForwardAnswer):
             self.dismiss(answer)

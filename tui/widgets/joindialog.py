@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
-from tui.widgets.dialogs import Dialog
+from tui.widgets.dialogs import FormDialog
 
 _FIELDS = (
     ("host", "Host      ", "name or address"),
@@ -61,7 +60,7 @@ def join_words(given: dict[str, str]) -> JoinAnswer | str:
     return JoinAnswer(machine, tuple(words), given["password"] or None)
 
 
-class JoinDialog(Dialog[JoinAnswer]):
+class JoinDialog(FormDialog[JoinAnswer]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label("Join a machine", classes="dialog-title")
@@ -72,25 +71,12 @@ class JoinDialog(Dialog[JoinAnswer]):
             yield Static(
                 "It needs SSH and root or sudo; everything else is brought to it.", id="note", classes="dialog-note"
             )
-            with Horizontal(classes="dialog-buttons"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button("Join", id="yes", variant="primary", compact=True)
+            yield from self.buttons("Join")
 
     def on_mount(self) -> None:
         self.query_one("#host", Input).focus()
 
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self._finish()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "yes":
-            self._finish()
-        else:
-            self.dismiss(None)
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
         given = {
             name: self.query_one(f"#{name}", Input).value if name == "password" else self._text(name)
             for name, _, _ in _FIELDS

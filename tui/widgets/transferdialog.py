@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
+from textual.widgets import Input, Label, RadioButton, RadioSet, Static
 
-from tui.widgets.dialogs import Dialog
+from tui.widgets.dialogs import FormDialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class TransferAnswer:
     container: str
 
 
-class TransferDialog(Dialog[TransferAnswer]):
+class TransferDialog(FormDialog[TransferAnswer]):
     def __init__(self, pod: str, containers: Sequence[str], container: str = "") -> None:
         super().__init__()
         self._pod, self._containers = pod, list(containers)
@@ -42,25 +41,12 @@ class TransferDialog(Dialog[TransferAnswer]):
                     for name in self._containers:
                         yield RadioButton(name, value=name == self._container, compact=True)
             yield Static("A file or a whole folder. The container needs tar.", classes="dialog-note", id="note")
-            with Horizontal(classes="dialog-buttons"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button("Transfer", id="yes", variant="primary", compact=True)
+            yield from self.buttons("Transfer")
 
     def on_mount(self) -> None:
         self.query_one("#remote", Input).focus()
 
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self._finish()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "yes":
-            self._finish()
-        else:
-            self.dismiss(None)
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
         upload = self.query_one("#direction", RadioSet).pressed_index == 1
         remote = self.query_one("#remote", Input).value.strip()
         here = self.query_one("#local", Input).value.strip()
