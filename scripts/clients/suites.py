@@ -153,6 +153,12 @@ SUITES = {
         ),
         from_source=True,
         lay_out=_lay_out_kopf,
-        tests=("--only-e2e", "tests/e2e", "examples"),
+        # Its own warnings are errors, among them that of a connection it had no time to close on a busy computer.
+        tests=("--only-e2e", "-Wignore::ResourceWarning", "tests/e2e", "examples"),
+        cannot_pass={
+            "test_all_examples_are_runnable[17-admission]": (
+                "oscrypto, as PyPI has it, does not recognise OpenSSL 3.0.10 and later; kopf's own CI takes a fix from git"
+            ),
+        },
     ),
 }  # fmt: skip
