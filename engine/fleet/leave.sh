@@ -70,6 +70,9 @@ for file in /var/lib/cni/results/pilothouse-*-eth0; do
 done
 # Folders that others may use as well: only if nobody does.
 rmdir /var/lib/cni/networks /var/lib/cni/results /var/lib/cni /run/containerd/s /run/containerd 2>/dev/null
+kubelet=/var/lib/kubelet
+find $kubelet/plugins $kubelet/plugins_registry $kubelet/pods -depth -type d -exec rmdir {} + 2>/dev/null
+rmdir $kubelet 2>/dev/null
 
 for pass in 1 2 3; do
   below | while read -r at; do umount "$at" 2>/dev/null || { [ $pass = 3 ] && umount -l "$at" 2>/dev/null; }; done

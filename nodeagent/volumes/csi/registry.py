@@ -46,6 +46,9 @@ class Drivers:
         self._published: list[dict[str, Any]] | None = None
 
     async def run(self) -> None:
+        # Drivers' pods mount these from the machine, and are refused where one is missing.
+        for name in ("plugins", "plugins_registry", "pods"):
+            await asyncio.to_thread((self._folder.parent / name).mkdir, 0o750, True, True)
         while True:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
