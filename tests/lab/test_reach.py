@@ -187,15 +187,6 @@ def test_commands_and_ports_work_in_either_protocol(cluster: Cluster, pods: list
                 assert answer.read().decode() == f"{pods[2]}\n"
 
 
-def test_command_that_is_over_at_once_is_heard(cluster: Cluster) -> None:
-    for number in range(8):
-        out = cluster.kubectl(
-            "run", f"quick-{number}", "--rm", "-i", "--image=busybox", "--restart=Never", "--",
-            "sh", "-c", "echo hello; echo trouble >&2", timeout=60,
-        )  # fmt: skip
-        assert "hello\n" in out
-
-
 def test_api_of_a_pod_is_served_as_the_clusters_own(cluster: Cluster, tmp_path: Path) -> None:
     pki = Pki.ensure(tmp_path / "extension", names=("extension.default.svc",))
     trust = cluster.get("configmap", "extension-apiserver-authentication", "-n", "kube-system")["data"]
