@@ -41,6 +41,10 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A KubeSchedulerConfiguration; without it there is the one profile `default-scheduler`."""
     audit_log: bool = False
     """Write who did what to audit.log in the data dir."""
+    pod_security_exempt_users: tuple[str, ...] = ()
+    pod_security_exempt_namespaces: tuple[str, ...] = ()
+    pod_security_exempt_runtime_classes: tuple[str, ...] = ()
+    """Whose pods Pod Security lets through, whatever the labels of their namespaces say."""
     controllers: bool = True
     """False serves the API alone: no controllers, no scheduler, no links to machines."""
 

@@ -19,6 +19,7 @@ import structlog
 
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
+from engine.apiserver.admission.podsecurity.plugin import Exemptions, PodSecurity
 from engine.apiserver.bootstrap import ensure_objects, keep_objects
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
@@ -182,6 +183,13 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         service_cidr=config.service_cidr,
         node_ports=config.node_port_range,
         audit_log=config.data_dir / "audit.log" if config.audit_log else None,
+        pod_security=PodSecurity(
+            exemptions=Exemptions(
+                config.pod_security_exempt_users,
+                config.pod_security_exempt_namespaces,
+                config.pod_security_exempt_runtime_classes,
+            )
+        ),
     )
     try:
         api = await serving.__aenter__()

@@ -78,6 +78,8 @@ class Request:
     user: User = ANONYMOUS
     impersonator: User | None = None
     """Who really asks, when `user` is impersonated."""
+    audit: dict[str, str] = field(default_factory=dict[str, str])
+    """What admission notes about it for the audit log."""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")

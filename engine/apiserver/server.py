@@ -19,6 +19,7 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
+from engine.apiserver.admission.podsecurity.plugin import PodSecurity
 from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
 from engine.apiserver.audit import Audited, AuditLog
 from engine.apiserver.authn import discovery
@@ -33,6 +34,7 @@ from engine.apiserver.authz.noderestriction import NodeRestriction
 from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
@@ -115,12 +117,14 @@ async def serve_api(
     service_cidr: str,
     node_ports: tuple[int, int],
     audit_log: Path | None = None,
+    pod_security: PodSecurity | None = None,
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
     dynamic = DynamicAdmission(store, kinds)
+    converter = Converter(dynamic.caller)
     documents, metrics = Documents(kinds.kinds), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
@@ -143,19 +147,21 @@ async def serve_api(
         documents=documents,
         kinds=kinds,
         dynamic=dynamic,
+        converter=converter,
         metrics=metrics,
         usage=usage,
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
+        judges=(pod_security or PodSecurity(),),
         creators={
             **AccessReviews(authorizer).creators(),
             **IdentityReviews(authenticator).creators(),
-            ("", "pods", "eviction"): Evicting(store, guards, dynamic).evict,
+            ("", "pods", "eviction"): Evicting(store, guards, dynamic, converter).evict,
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )
-    async with nodes, TaskScope("apiserver") as scope:
+    async with nodes, converter, TaskScope("apiserver") as scope:
         audit = AuditLog(audit_log) if audit_log is not None else None
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
         http = HttpServer(handler, authenticator, authorizer, nodes, tls)

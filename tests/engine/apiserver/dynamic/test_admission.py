@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import ssl
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, Resource
-from engine.pki import Pki
+from tests.engine.apiserver.hooks import RULE, Hooks
 from tests.engine.conftest import RunningEngine
 
 Json = dict[str, Any]
@@ -28,50 +23,6 @@ POLICIES = Resource(GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmis
 BINDINGS = Resource(
     GROUP, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
 )
-RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
-
-
-class Hooks:
-    """A server of webhooks: each path answers by its function; what was asked is kept."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Json]] = []
-        self.answers: dict[str, Callable[[Json], Json]] = {}
-        self.url = ""
-        self.bundle = ""
-
-    async def handle(self, request: web.Request) -> web.Response:
-        review = await request.json()
-        asked = review["request"]
-        self.asked.append((request.path, asked))
-        answer = self.answers[request.path](asked)
-        if answer.get("slow"):
-            await asyncio.sleep(5)
-        return web.json_response({**review, "request": None, "response": {"uid": asked["uid"], **answer}})
-
-    def webhook(self, path: str, **more: Any) -> Json:
-        return {
-            "name": f"{path}.hooks.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
-            "clientConfig": {"url": f"{self.url}/{path}", "caBundle": self.bundle}, "rules": [RULE], **more,
-        }  # fmt: skip
-
-
-@pytest.fixture
-async def hooks(tmp_path: Path) -> AsyncIterator[Hooks]:
-    served = Hooks()
-    pki = Pki.ensure(tmp_path / "hooks", names=(), domain="cluster.local")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "hooks/pki/server.crt", tmp_path / "hooks/pki/server.key")
-    app = web.Application()
-    app.router.add_post("/{path}", served.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    port = runner.addresses[0][1]
-    served.url, served.bundle = f"https://127.0.0.1:{port}", base64.b64encode(pki.ca_pem).decode()
-    yield served
-    await runner.cleanup()
 
 
 def configuration(resource: Resource, name: str, *webhooks: Json) -> Json:
