@@ -24,6 +24,8 @@ class Write:
     new: Json | None
     old: Json | None
     context: Context
+    requested: Kind | None = None
+    """The kind that the client named, where `kind` is another that shows the same object."""
 
     def forbidden(self, text: str) -> Forbidden:
         """Upstream's refusal of this write."""

@@ -39,6 +39,7 @@ from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
+from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
@@ -123,12 +124,13 @@ async def serve_api(
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
-    dynamic = DynamicAdmission(store, kinds)
-    converter = Converter(dynamic.caller)
     documents, metrics = Documents(kinds.kinds), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
     authorizer.follow(store)
+    caller = Caller()
+    converter = Converter(caller)
+    dynamic = DynamicAdmission(store, kinds, authorizer, converter, caller)
     accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
     documents.pages.update(discovery.pages(accounts))
     authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)

@@ -270,13 +270,18 @@ class Writing:
 
     async def _mutated(self, call: Call, obj: Json, old: Json | None) -> None:
         """Let webhooks change an admitted object, in place; what they left is brought into stored form."""
-        write = self._write(call, obj["metadata"].get("name", ""), obj, old)
-        if not await self._dynamic.mutate(write):
-            return
-        decoded, _ = schema.decode_patched(dict(obj), call.parent_type, validation="Ignore")
-        obj.clear()
-        obj.update(decoded)
-        call.kind.set_defaults(obj)
+
+        def tidy(changed: Json) -> None:
+            decoded, _ = schema.decode_patched(dict(changed), call.parent_type, validation="Ignore")
+            changed.clear()
+            changed.update(decoded)
+            call.kind.set_defaults(changed)
+
+        def readmit(changed: Json) -> None:
+            if old is None:
+                call.kind.admit(changed, call.context)
+
+        await self._dynamic.mutate(self._write(call, obj["metadata"].get("name", ""), obj, old), tidy, readmit)
 
     def _write(self, call: Call, name: str, new: Json, old: Json | None) -> Write:
         route = call.route

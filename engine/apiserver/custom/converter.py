@@ -138,6 +138,20 @@ class Converter:
             return stored.value(kind, obj)
         return wire.encode((await self._asked(conversion, [copied(obj)], kind.stored_as[1]))[0])
 
+    async def between(self, source: Kind, target: Kind, obj: Json) -> Json:
+        """An object of one kind as another shows it that has the same storage. Raises StatusError."""
+        conversion: Conversion | None = source.conversion
+        obj = copied(obj)
+        if conversion is not None:
+            return (await self._asked(conversion, [obj], target.version))[0]
+        if source.stored_as is not None:
+            source.to_storage(obj)
+        obj["kind"], obj["apiVersion"] = target.kind, target.api_version
+        if target.stored_as is not None:
+            target.from_storage(obj)
+            obj["kind"], obj["apiVersion"] = target.kind, target.api_version
+        return obj
+
     async def _shown(self, kind: Kind, records: Sequence[Record]) -> list[Record]:
         shown: list[Record] = []
         objects = await self._objects(kind, kind.conversion, records)

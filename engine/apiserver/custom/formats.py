@@ -42,6 +42,11 @@ def duration_seconds(text: str) -> float | None:
     return sign * total if at else None
 
 
+def duration_text(seconds: float) -> str:
+    """Seconds as CEL prints a duration: `90s`, `1.5s`."""
+    return f"{int(seconds)}s" if seconds == int(seconds) else f"{seconds:.9f}".rstrip("0") + "s"
+
+
 def _parses(read: Callable[[str], object]) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:

@@ -48,7 +48,7 @@ def append_rule_errors(errors: list[FieldError], rule: Json, path: str) -> None:
 
 
 def append_condition_errors(errors: list[FieldError], conditions: list[Json], path: str) -> None:
-    """Judge match conditions, their expressions' meaning left aside."""
+    """Judge match conditions."""
     if len(conditions) > _MOST_CONDITIONS:
         detail = f"{len(conditions)}: must have at most {_MOST_CONDITIONS} items"
         errors.append(FieldError(kind="TooMany", field=path, detail=detail))
@@ -62,8 +62,21 @@ def append_condition_errors(errors: list[FieldError], conditions: list[Json], pa
             if name in seen:
                 errors.append(FieldError(kind="Duplicate", field=f"{path}[{index}].name", value=name))
         seen.add(name)
-        if not str(condition.get("expression", "")).strip():
-            errors.append(required(f"{path}[{index}].expression"))
+        append_expression_errors(errors, condition.get("expression", ""), f"{path}[{index}].expression")
+
+
+def append_expression_errors(errors: list[FieldError], source: str, path: str, absent: str = "") -> None:
+    """Judge an expression in CEL: it must be there and compile."""
+    if not source.strip():
+        errors.append(required(path, absent))
+        return
+    # A second of loading: only who has expressions pays for it.
+    from engine.apiserver.cel.program import CelError, compiled
+
+    try:
+        compiled(source)
+    except CelError as error:
+        errors.append(invalid(path, source, f"compilation failed: {error}"))
 
 
 def append_selectors_errors(errors: list[FieldError], holder: Json, path: str) -> None:

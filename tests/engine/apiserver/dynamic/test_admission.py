@@ -10,6 +10,7 @@ import pytest
 
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, Resource
+from tests.engine.apiserver.custom.test_conversion import V2, defined, point
 from tests.engine.apiserver.hooks import RULE, Hooks
 from tests.engine.conftest import RunningEngine
 
@@ -157,3 +158,73 @@ async def test_policy_may_only_warn(engine: RunningEngine) -> None:
     await engine.client.create(BINDINGS, binding("w", "Warn"))
     ran = await engine.kubectl("create", "configmap", "x", "--from-literal=a=b")
     assert "Warning: Validation failed for ValidatingAdmissionPolicy 'w' with binding 'w-b': not nice" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        pytest.param({"uid": "other", "allowed": True}, 'expected response.uid="', id="uid"),
+        pytest.param(
+            {"allowed": True, "patch": "W10="}, "webhook returned response.patch but not response.patchType", id="type"
+        ),
+        pytest.param(
+            {"allowed": True, "patchType": "JSONPatch"},
+            "webhook returned response.patchType but not response.patch", id="patch",
+        ),
+    ],
+)  # fmt: skip
+async def test_answers_that_are_none_are_refused(engine: RunningEngine, hooks: Hooks, answer: Json, text: str) -> None:
+    hooks.answers["/odd"] = lambda _: answer
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("odd")))
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(), "default")
+    start = (
+        'Internal error occurred: failed calling webhook "odd.hooks.example.com": received invalid webhook response: '
+    )
+    assert refused.value.message.startswith(start + text)
+
+
+async def test_dry_run_asks_only_webhooks_without_side_effects(engine: RunningEngine, hooks: Hooks) -> None:
+    hooks.answers["/some"] = lambda _: {"allowed": True}
+    for resource in (MUTATING, VALIDATING):
+        hook = hooks.webhook("some", sideEffects="NoneOnDryRun")
+        await engine.client.create(resource, configuration(resource, "none", hook))
+    await engine.client.create(CONFIGMAPS, config_map(), "default", dry_run=True)
+    assert [asked["dryRun"] for _, asked in hooks.asked] == [True, True]
+
+
+async def test_conditions_that_cannot_be_judged_refuse_or_leave_the_webhook_out(
+    engine: RunningEngine, hooks: Hooks
+) -> None:
+    hooks.answers["/no"] = lambda _: {"allowed": False}
+    conditions = [{"name": "c", "expression": "object.data.missing == 'x'"}]
+    made = await engine.client.create(
+        VALIDATING, configuration(VALIDATING, "v", hooks.webhook("no", matchConditions=conditions))
+    )
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(), "default")
+    assert refused.value.code == 403
+    assert refused.value.message == (
+        "configmaps \"a\" is forbidden: expression 'object.data.missing == 'x'' resulted in error: no such key: missing"
+    )
+    made["webhooks"][0]["failurePolicy"] = "Ignore"
+    await engine.client.update(VALIDATING, made)
+    await engine.client.create(CONFIGMAPS, config_map(), "default")
+    assert not hooks.asked
+
+
+async def test_webhook_is_asked_in_the_version_that_it_names(engine: RunningEngine, hooks: Hooks) -> None:
+    await defined(engine.client, hooks)
+    rule = {"operations": ["CREATE"], "apiGroups": ["geo.example.com"], "apiVersions": ["v1"], "resources": ["points"]}
+    hooks.answers["/move"] = lambda asked: patched(
+        {"op": "replace", "path": "/spec/at", "value": asked["object"]["spec"]["at"] + "0"}
+    )
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("move", rules=[rule])))
+    made = await engine.client.create(V2, point(), "default")
+    assert made["spec"] == {"x": 1, "y": 20, "unit": "m"}
+    asked = next(asked for path, asked in hooks.asked if path == "/move")
+    assert (asked["resource"]["version"], asked["requestResource"]["version"]) == ("v1", "v2")
+    assert asked["object"]["apiVersion"] == "geo.example.com/v1"
+    exact = hooks.webhook("move", rules=[rule], matchPolicy="Exact")
+    await engine.client.patch(MUTATING, "m", {"webhooks": [exact]}, kind="merge")
+    assert (await engine.client.create(V2, point("b"), "default"))["spec"]["y"] == 2
