@@ -243,7 +243,11 @@ def _start_parts(
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
     signer = RequestSigner(pki)
     profiles = scheduling or scheduler_settings(None)
-    start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))
+
+    async def control() -> None:
+        await run_controllers(controllers, clock, settings, signer, sign_token=api.accounts.issue_for_secret)
+
+    start("controllers", "kube-controller-manager", control)
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock, profiles))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)

@@ -94,11 +94,14 @@ async def open_etcd(access: EtcdAccess, sealing: Sealing) -> Store:
 class ApiServer:
     """Serves a store. Make one with `serve_api`."""
 
-    def __init__(self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy) -> None:
+    def __init__(
+        self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy, accounts: AccountTokens
+    ) -> None:
         self.pipe = pipe
         self.documents = documents
         self.http = http
         self.nodes = nodes
+        self.accounts = accounts
 
     def client(self, name: str) -> Client:
         """A client for a part of this engine, as user `system:NAME`."""
@@ -174,7 +177,7 @@ async def serve_api(
         scope.supervise("custom-resources", lifecycle.run)
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))
         try:
-            yield ApiServer(pipe, documents, http, nodes)
+            yield ApiServer(pipe, documents, http, nodes, accounts)
         finally:
             documents.ready = False
             pipe.close()
