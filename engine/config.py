@@ -45,6 +45,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pod_security_exempt_namespaces: tuple[str, ...] = ()
     pod_security_exempt_runtime_classes: tuple[str, ...] = ()
     """Whose pods Pod Security lets through, whatever the labels of their namespaces say."""
+    enforce_owner_references: bool = False
+    """Only who may delete an object gives it owners; only who may hold an owner back lets it wait for the object."""
     controllers: bool = True
     """False serves the API alone: no controllers, no scheduler, no links to machines."""
 

@@ -183,6 +183,7 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         service_cidr=config.service_cidr,
         node_ports=config.node_port_range,
         audit_log=config.data_dir / "audit.log" if config.audit_log else None,
+        owner_references=config.enforce_owner_references,
         pod_security=PodSecurity(
             exemptions=Exemptions(
                 config.pod_security_exempt_users,

@@ -19,6 +19,9 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
+from engine.apiserver.admission.claims import ClaimResize
+from engine.apiserver.admission.limitranges import ChangedLimits
+from engine.apiserver.admission.owners import OwnerReferences
 from engine.apiserver.admission.podsecurity.plugin import PodSecurity
 from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
 from engine.apiserver.audit import Audited, AuditLog
@@ -41,6 +44,7 @@ from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
+from engine.apiserver.guard import Guard
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.metrics import MEDIA_TYPE, Metrics
@@ -122,6 +126,7 @@ async def serve_api(
     node_ports: tuple[int, int],
     audit_log: Path | None = None,
     pod_security: PodSecurity | None = None,
+    owner_references: bool = False,
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
@@ -138,6 +143,9 @@ async def serve_api(
     documents.pages.update(discovery.pages(accounts))
     authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
+    judges: list[Guard] = [pod_security or PodSecurity(), ClaimResize(), ChangedLimits()]
+    if owner_references:
+        judges.append(OwnerReferences(authorizer, kinds.kinds))
     nodes = NodeProxy(NoConnections())
     usage = UsageServer(
         nodes.fetch,
@@ -158,7 +166,7 @@ async def serve_api(
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
-        judges=(pod_security or PodSecurity(),),
+        judges=judges,
         creators={
             **AccessReviews(authorizer).creators(),
             **IdentityReviews(authenticator).creators(),

@@ -231,8 +231,7 @@ class Writing:
                 obj["metadata"].pop("resourceVersion", None)
             try:
                 await self._prepare_change(call, new, old, applied=applied)
-                if call.subresource is None:
-                    await self._quotas.charge(kind, new, old, context)
+                await self._quotas.charge(kind, new, old, context, subresource=call.route.subresource)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
                 context.rolled_back()

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from apimachinery.objects.field import FieldError
-from engine.apiserver.custom import published
+from engine.apiserver.custom import embedded, published
 from engine.apiserver.custom.columns import columns, field_labels
 from engine.apiserver.custom.conversion import Conversion, Shaping
 from engine.apiserver.custom.owned import OwnedObject
@@ -57,6 +57,7 @@ class _Type:
         else:
             obj["metadata"] = named_type(_METADATA).decode(metadata, Where().child("metadata", self._kind), strict)
         prune(obj, self.schema, "", strict, root=True)
+        embedded.coerce(obj, self.schema, Where(), strict)
         return obj
 
     def set_defaults(self, obj: Json) -> None:
@@ -65,12 +66,13 @@ class _Type:
     def read(self, obj: Json) -> None:
         """Make an object of any stored version one of this version."""
         obj["apiVersion"], obj["kind"] = self._api_version, self._kind
-        prune(obj, self.schema, "", Strict(), root=True)
+        self.coerce(obj)
         set_defaults(obj, self.schema)
 
     def coerce(self, obj: Json) -> None:
-        """Drop from an object that a webhook made what this version does not know."""
+        """Drop from an object that is stored, or that a webhook made, what this version does not know."""
         prune(obj, self.schema, "", Strict(), root=True)
+        embedded.coerce(obj, self.schema, Where(), Strict(), lenient=True)
 
     def validate_create(self, obj: Json) -> list[FieldError]:
         return self._errors(obj)
@@ -79,7 +81,7 @@ class _Type:
         return self._errors(new, old)
 
     def _errors(self, new: Json, old: Any = MISSING) -> list[FieldError]:
-        errors = errors_of(new, self.schema, old)
+        errors = [*errors_of(new, self.schema, old), *embedded.errors_of(new, self.schema)]
         if not errors and self.schema.rules_below:
             # CEL takes its time to load; most definitions have no rules.
             from engine.apiserver.custom.rules import rule_errors
