@@ -13,7 +13,6 @@ from engine.apiserver.deletion import DeleteRequest
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.notes import value_of
-from engine.apiserver.registry.kind import Json
 from engine.apiserver.request import Answer, json_response
 from engine.apiserver.selection import selection_of
 from engine.apiserver.versions import page_of
@@ -75,7 +74,7 @@ class Removing:
                 guard.check(Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context))
             if not self._dynamic.idle:
                 asked = Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context)
-                await self._dynamic.mutate(asked, _nothing_left, _nothing_left)
+                await self._dynamic.mutate(asked)
                 await self._dynamic.validate(asked)
             deletion.check_preconditions(kind, obj, request, record.revision)
             outcome = deletion.mark(kind, obj, request, context)
@@ -91,7 +90,3 @@ class Removing:
             kind.after_delete(obj, context)
             context.committed()
             return Record(key, wire.with_revision(value, revision), revision), True
-
-
-def _nothing_left(_obj: Json) -> None:
-    """What is deleted is not changed."""

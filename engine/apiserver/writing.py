@@ -74,7 +74,10 @@ class Writing:
             return await self._bind(call)
         creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))
         if creator is not None:
-            answer = await creator(call, self._decoded(call))
+            posted = self._decoded(call)
+            if call.subresource is not None:
+                await self._admit_posted(call, posted)
+            answer = await creator(call, posted)
             return json_response(answer, 201, warning_headers(call.context.warnings))
         if call.subresource is not None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
@@ -130,6 +133,7 @@ class Writing:
     async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)
         binding.check(sent)
+        await self._admit_posted(call, sent)
         while True:
             record = self._store.latest(call.key)
             if record is None:
@@ -261,7 +265,10 @@ class Writing:
             if not self._dynamic.idle:
                 await self._mutated(call, new, old)
             strategy.prepare_update(kind, new, old, context)
-        await self._judge(self._write(call, call.route.name, new, old))
+        if sub is not None and sub.project is not None:
+            await self._judge(self._write(call, call.route.name, sub.project(new), sub.project(old)))
+        else:
+            await self._judge(self._write(call, call.route.name, new, old))
         if not applied:
             ownership.record_update(call, new, old, entries)
         elif entries:
@@ -269,6 +276,14 @@ class Writing:
 
     async def _mutated(self, call: Call, obj: Json, old: Json | None) -> None:
         """Let webhooks change an admitted object, in place; what they left is brought into stored form."""
+
+        sub, name = call.subresource, obj["metadata"].get("name", "")
+        if sub is not None and sub.project is not None and sub.absorb is not None and old is not None:
+            # What is sent there is a view: hooks see that, and what they change of it is written through it.
+            view = sub.project(obj)
+            if await self._dynamic.mutate(self._write(call, name, view, sub.project(old))):
+                sub.absorb(obj, view)
+            return
 
         def tidy(changed: Json) -> None:
             decoded, _ = schema.decode_patched(dict(changed), call.parent_type, validation="Ignore")
@@ -280,11 +295,30 @@ class Writing:
             if old is None:
                 call.kind.admit(changed, call.context)
 
-        await self._dynamic.mutate(self._write(call, obj["metadata"].get("name", ""), obj, old), tidy, readmit)
+        await self._dynamic.mutate(self._write(call, name, obj, old), tidy, readmit)
+
+    async def _admit_posted(self, call: Call, posted: Json) -> None:
+        """Ask hooks about what is sent to a path below an object and is stored nowhere: an eviction, a binding."""
+        if not self._dynamic.idle:
+            write = self._write(call, call.route.name, posted, None)
+            await self._dynamic.mutate(write)
+            await self._dynamic.validate(write)
 
     def _write(self, call: Call, name: str, new: Json, old: Json | None) -> Write:
         route = call.route
-        return Write(call.request.user, call.kind, route.subresource, route.namespace, name, new, old, call.context)
+        meta = call.type_meta
+        own = call.subresource is None or not call.subresource.kind
+        return Write(
+            call.request.user,
+            call.kind,
+            route.subresource,
+            route.namespace,
+            name,
+            new,
+            old,
+            call.context,
+            object_type=None if own else (meta.group, meta.version, meta.kind),
+        )
 
     async def _judge(self, write: Write) -> None:
         for judge in self._judges:

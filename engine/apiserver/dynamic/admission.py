@@ -35,6 +35,10 @@ Tidy = Callable[[Json], None]
 """Brings a changed object into stored form, in place."""
 
 
+def as_it_is(_obj: Json) -> None:
+    """Leave an object that has no stored form."""
+
+
 class Followed:
     """All objects of one kind, by name, as the store has them."""
 
@@ -85,7 +89,7 @@ class DynamicAdmission:
 
     # Changing.
 
-    async def mutate(self, write: Write, tidy: Tidy, readmit: Tidy) -> bool:
+    async def mutate(self, write: Write, tidy: Tidy = as_it_is, readmit: Tidy = as_it_is) -> bool:
         """Let policies, then webhooks change `write.new` in place; whether one did. Raises StatusError for a refusal.
 
         `tidy` is called after each change, `readmit` before they are asked again about what others changed.
@@ -141,7 +145,7 @@ class DynamicAdmission:
                 break
             try:
                 environment.define(spec.get("variables") or [])
-                new = mutated(mutation, environment, seen.new, invocation.kind)
+                new = mutated(mutation, environment, seen.new, seen)
             except (CannotMutate, CelError) as error:
                 if invocation.fails:
                     failures.append(Failure(invocation.policy, invocation.binding, str(error)))
@@ -194,7 +198,7 @@ class DynamicAdmission:
         """Make what a hook left, which may be of another kind, the object of the write."""
         if write.new is None:
             return
-        if kind is not write.kind:
+        if kind is not write.kind and write.object_type is None:
             changed = await self._converter.between(kind, write.kind, changed)
         write.new.clear()
         write.new.update(changed)
@@ -240,7 +244,7 @@ class DynamicAdmission:
 
     async def _as(self, write: Write, kind: Kind) -> Write:
         """The write as another kind shows it."""
-        if kind is write.kind:
+        if kind is write.kind or write.object_type is not None:
             return write
         new = None if write.new is None else await self._converter.between(write.kind, kind, write.new)
         old = None if write.old is None else await self._converter.between(write.kind, kind, write.old)

@@ -19,15 +19,15 @@ from engine.apiserver.dynamic.policies import Failure
 from engine.apiserver.fieldmanagement.merging import merge
 from engine.apiserver.fieldmanagement.shapes import Listing, MapOf, Shape, Struct, shape_of
 from engine.apiserver.guard import Write
-from engine.apiserver.registry.kind import Json, Kind
+from engine.apiserver.registry.kind import Json
 
 
 class CannotMutate(Exception):
     """A mutation that failed; the text is for the user."""
 
 
-def mutated(mutation: Json, environment: Environment, obj: Json, kind: Kind) -> Json:
-    """The object after one mutation, a new one. Raises CannotMutate."""
+def mutated(mutation: Json, environment: Environment, obj: Json, write: Write) -> Json:
+    """The write's object after one mutation, a new one. Raises CannotMutate."""
     try:
         if mutation.get("patchType") == "JSONPatch":
             return _patched(environment.result((mutation.get("jsonPatch") or {}).get("expression", "")), obj)
@@ -35,7 +35,7 @@ def mutated(mutation: Json, environment: Environment, obj: Json, kind: Kind) -> 
         if type_of(built) != "Object":
             kind_found = type_of(built) or type(built).__name__
             raise CannotMutate(f"unsupported return type from ApplyConfiguration expression: {kind_found}")
-        return _applied(finished(built), obj, kind)
+        return _applied(finished(built), obj, _shape(write))
     except (CelError, ValueError) as error:
         raise CannotMutate(str(error)) from error
 
@@ -60,8 +60,14 @@ def _patched(operations: Any, obj: Json) -> Json:
         raise CannotMutate(f"JSONPath: {error}") from error
 
 
-def _applied(config: Json, obj: Json, kind: Kind) -> Json:
-    shape: Struct = kind.shape() if kind.shape is not None else shape_of(kind.group, kind.version, kind.kind)
+def _shape(write: Write) -> Struct:
+    kind = write.kind
+    if write.object_type is not None:
+        return shape_of(*write.object_type)
+    return kind.shape() if kind.shape is not None else shape_of(kind.group, kind.version, kind.kind)
+
+
+def _applied(config: Json, obj: Json, shape: Struct) -> Json:
     try:
         unknown = next(_unknown(shape, config, ""), "")
         if unknown:

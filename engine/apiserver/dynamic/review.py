@@ -16,7 +16,7 @@ import msgspec
 from apimachinery.objects.errors import StatusError
 from engine.apiserver.dynamic.rules import operation
 from engine.apiserver.guard import Write
-from engine.apiserver.registry.kind import Json
+from engine.apiserver.registry.kind import Json, Kind
 
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 
@@ -42,9 +42,9 @@ def request_of(write: Write) -> Json:
     named = write.requested or kind
     verb = operation(write)
     asked: Json = {
-        "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "kind": _type(write, kind),
         "resource": {"group": kind.group, "version": kind.version, "resource": kind.plural},
-        "requestKind": {"group": named.group, "version": named.version, "kind": named.kind},
+        "requestKind": _type(write, named),
         "requestResource": {"group": named.group, "version": named.version, "resource": named.plural},
         "operation": verb,
         "userInfo": _user(user),
@@ -62,6 +62,11 @@ def request_of(write: Write) -> Json:
     elif kind.plural == "namespaces" and not kind.group:
         asked["namespace"] = write.name
     return asked
+
+
+def _type(write: Write, kind: Kind) -> Json:
+    group, version, name = write.object_type or (kind.group, kind.version, kind.kind)
+    return {"group": group, "version": version, "kind": name}
 
 
 def _user(user: Any) -> Json:

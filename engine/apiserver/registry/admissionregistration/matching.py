@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
 from engine.apiserver.registry import names
@@ -87,7 +90,10 @@ def append_selectors_errors(errors: list[FieldError], holder: Json, path: str) -
 
 def append_client_errors(errors: list[FieldError], client: Json, path: str) -> None:
     """Judge where a webhook is: a URL or a Service."""
-    url, service = client.get("url"), client.get("service")
+    url, service, bundle = client.get("url"), client.get("service"), client.get("caBundle")
+    if bundle and not _is_bundle(bundle):
+        text = "unable to load root certificates: unable to parse bytes as PEM block"
+        errors.append(invalid(f"{path}.caBundle", bundle, text))
     if (url is None) == (service is None):
         errors.append(required(path, "exactly one of url or service is required"))
     elif url is not None:
@@ -105,6 +111,13 @@ def append_client_errors(errors: list[FieldError], client: Json, path: str) -> N
         where = service.get("path")
         if where is not None and not where.startswith("/"):
             errors.append(invalid(f"{path}.service.path", where, "must start with a '/'"))
+
+
+def _is_bundle(text: str) -> bool:
+    try:
+        return bool(x509.load_pem_x509_certificates(base64.b64decode(text)))
+    except ValueError:
+        return False
 
 
 def _append_url_errors(errors: list[FieldError], url: str, path: str) -> None:

@@ -228,3 +228,45 @@ async def test_webhook_is_asked_in_the_version_that_it_names(engine: RunningEngi
     exact = hooks.webhook("move", rules=[rule], matchPolicy="Exact")
     await engine.client.patch(MUTATING, "m", {"webhooks": [exact]}, kind="merge")
     assert (await engine.client.create(V2, point("b"), "default"))["spec"]["y"] == 2
+
+
+async def test_hooks_see_what_is_sent_to_paths_below_an_object(engine: RunningEngine, hooks: Hooks) -> None:
+    rule = {
+        "operations": ["*"],
+        "apiGroups": ["", "apps"],
+        "apiVersions": ["v1"],
+        "resources": ["pods/*", "deployments/*"],
+    }
+    hooks.answers["/look"] = lambda _: {"allowed": True}
+    hooks.answers["/more"] = lambda asked: (
+        patched({"op": "replace", "path": "/spec/replicas", "value": 5})
+        if asked["kind"]["kind"] == "Scale"
+        else {"allowed": True}
+    )
+    await engine.kubectl("create", "deployment", "web", "--image=x")
+    await engine.kubectl("run", "p", "--image=x")
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("more", rules=[rule])))
+    await engine.client.create(VALIDATING, configuration(VALIDATING, "v", hooks.webhook("look", rules=[rule])))
+    await engine.kubectl("scale", "deployment", "web", "--replicas=2")
+    shown = await engine.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}")
+    assert shown.out == "5"
+    asked = {path: asked for path, asked in hooks.asked if asked["resource"]["resource"] == "deployments"}
+    assert asked["/more"]["object"]["spec"] == {"replicas": 2}
+    assert asked["/look"]["object"]["spec"] == {"replicas": 5}
+    assert asked["/look"]["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert (asked["/look"]["subResource"], asked["/look"]["operation"]) == ("scale", "UPDATE")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    path, headers = "/api/v1/namespaces/default/pods/p/eviction", {"content-type": "application/json"}
+    hooks.answers["/look"] = lambda _: {"allowed": False}
+    with pytest.raises(StatusError, match="denied the request without explanation"):
+        await engine.client.call("POST", path, headers=headers, body=json.dumps(eviction).encode())
+    seen = hooks.asked[-1][1]
+    assert seen["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+    assert (seen["resource"]["resource"], seen["subResource"], seen["operation"]) == ("pods", "eviction", "CREATE")
+
+
+async def test_webhook_with_a_broken_bundle_is_not_taken(engine: RunningEngine, hooks: Hooks) -> None:
+    hook = hooks.webhook("x")
+    hook["clientConfig"]["caBundle"] = "eA=="
+    with pytest.raises(StatusError, match="unable to load root certificates: unable to parse bytes as PEM block"):
+        await engine.client.create(MUTATING, configuration(MUTATING, "m", hook))
