@@ -29,6 +29,7 @@ from engine.apiserver.authn import discovery
 from engine.apiserver.authn.accounts import AccountTokens
 from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.jose import SigningKey
+from engine.apiserver.authn.oidc import OidcSettings, OidcTokens
 from engine.apiserver.authn.reviews import IdentityReviews
 from engine.apiserver.authn.tokenfile import TokenFile
 from engine.apiserver.authn.tokenrequest import TokenRequests
@@ -127,6 +128,7 @@ async def serve_api(
     audit_log: Path | None = None,
     pod_security: PodSecurity | None = None,
     owner_references: bool = False,
+    oidc: OidcSettings | None = None,
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken."""
     addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
@@ -141,7 +143,8 @@ async def serve_api(
     dynamic = DynamicAdmission(store, kinds, authorizer, converter, caller)
     accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
     documents.pages.update(discovery.pages(accounts))
-    authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
+    people = OidcTokens(oidc, clock) if oidc is not None else None
+    authenticator = Authenticator(TokenFile.load(tokens), accounts, clock, people)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
     judges: list[Guard] = [pod_security or PodSecurity(), ClaimResize(), ChangedLimits()]
     if owner_references:
@@ -183,6 +186,8 @@ async def serve_api(
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
         lifecycle = Lifecycle(kinds, store, Client(InProcessTransport(pipe, component("system:apiserver"))), clock)
         scope.supervise("custom-resources", lifecycle.run)
+        if people is not None:
+            scope.supervise("oidc-keys", people.run)
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))
         try:
             yield ApiServer(pipe, documents, http, nodes, accounts)
