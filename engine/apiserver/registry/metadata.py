@@ -173,6 +173,13 @@ def _append_owner_errors(errors: list[FieldError], owners: list[Json]) -> None:
             controller = controller or this
 
 
+def add_finalizer(obj: Json, finalizer: str) -> None:
+    """Let an object not go before somebody says that it may."""
+    finalizers: list[str] = obj["metadata"].setdefault("finalizers", [])
+    if finalizer not in finalizers:
+        finalizers.append(finalizer)
+
+
 def bump_generation_if_changed(new: Json, old: Json, *parts: str) -> None:
     """Raise metadata.generation when one of the top-level parts (default `spec`) differs from before."""
     if any(new.get(part) != old.get(part) for part in parts or ("spec",)):

@@ -13,6 +13,7 @@ from apimachinery.objects.resources import RESOURCEQUOTAS
 from engine.controllers.actions import Action, RequeueAfter, SetStatus
 from engine.controllers.endpointslice import Service
 from engine.controllers.resourcequota.views import Amounts, Quota
+from engine.controllers.storage.views import Claim
 from engine.controllers.views import Pod
 
 RECOUNT = 300.0
@@ -24,6 +25,7 @@ class Observed:
     quota: Quota
     pods: tuple[Pod, ...]
     services: tuple[Service, ...]
+    claims: tuple[Claim, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many there are of other kinds that the quota names: by `secrets` or `count/deployments.apps`."""
 
@@ -58,6 +60,7 @@ def _counted(observed: Observed) -> dict[str, Decimal]:
     kinds: tuple[tuple[usage.GroupResource, tuple[Object, ...]], ...] = (
         (usage.PODS, observed.pods),
         (usage.SERVICES, observed.services),
+        (usage.CLAIMS, observed.claims),
     )
     for resource, objects in kinds:
         for counted in objects:

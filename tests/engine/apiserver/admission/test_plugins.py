@@ -140,7 +140,8 @@ async def test_claims_grow_only_where_class_and_limits_let_them(engine: RunningE
         "provisioner": "x/y",
     }
     await client.create(STORAGECLASSES, storage)
-    await client.create(PERSISTENTVOLUMECLAIMS, claim("1Gi"), "default")
+    made = await client.create(PERSISTENTVOLUMECLAIMS, claim("1Gi"), "default")
+    assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     grow = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
     await client.patch(
         PERSISTENTVOLUMECLAIMS, "c", {"status": {"phase": "Bound"}}, "default", kind="merge", subresource="status"
