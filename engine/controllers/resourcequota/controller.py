@@ -1,4 +1,4 @@
-"""What the plan for a quota is made from: its namespace's pods, Services and claims, and counts of what else it names."""
+"""What the plan for a quota is made from: its namespace's pods, Services, claims, and counts of what else it names."""
 
 from collections.abc import Iterable
 
