@@ -41,6 +41,22 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A KubeSchedulerConfiguration; without it there is the one profile `default-scheduler`."""
     audit_log: bool = False
     """Write who did what to audit.log in the data dir."""
+    pod_security_exempt_users: tuple[str, ...] = ()
+    pod_security_exempt_namespaces: tuple[str, ...] = ()
+    pod_security_exempt_runtime_classes: tuple[str, ...] = ()
+    """Whose pods Pod Security lets through, whatever the labels of their namespaces say."""
+    enforce_owner_references: bool = False
+    """Only who may delete an object gives it owners; only who may hold an owner back lets it wait for the object."""
+    oidc_issuer_url: str = ""
+    """An OpenID provider whose ID tokens say who people are; the other oidc_ fields as upstream's flags."""
+    oidc_client_id: str = ""
+    oidc_ca_file: Path | None = None
+    oidc_username_claim: str = "sub"
+    oidc_username_prefix: str = ""
+    oidc_groups_claim: str = ""
+    oidc_groups_prefix: str = ""
+    oidc_required_claims: dict[str, str] = {}
+    oidc_signing_algs: tuple[str, ...] = ("RS256",)
     controllers: bool = True
     """False serves the API alone: no controllers, no scheduler, no links to machines."""
 

@@ -20,7 +20,9 @@ import structlog
 
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
+from engine.apiserver.admission.podsecurity.plugin import Exemptions, PodSecurity
 from engine.apiserver.aggregation.serving import FrontProxy
+from engine.apiserver.authn.oidc import OidcSettings
 from engine.apiserver.bootstrap import ensure_objects, keep_objects
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
@@ -173,6 +175,27 @@ def etcd_access(config: EngineConfig) -> EtcdAccess:
     )
 
 
+def _oidc(config: EngineConfig) -> OidcSettings | None:
+    """Who vouches for people. Raises EngineError."""
+    if not config.oidc_issuer_url:
+        return None
+    if not config.oidc_issuer_url.startswith("https://"):
+        raise EngineError(f"the OpenID issuer {config.oidc_issuer_url!r} is no https:// URL")
+    if not config.oidc_client_id:
+        raise EngineError("an OpenID issuer needs a client id: --oidc-client-id")
+    return OidcSettings(
+        issuer_url=config.oidc_issuer_url,
+        client_id=config.oidc_client_id,
+        ca_file=config.oidc_ca_file,
+        username_claim=config.oidc_username_claim,
+        username_prefix=config.oidc_username_prefix,
+        groups_claim=config.oidc_groups_claim,
+        groups_prefix=config.oidc_groups_prefix,
+        required_claims=config.oidc_required_claims,
+        signing_algs=config.oidc_signing_algs,
+    )
+
+
 @asynccontextmanager
 async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: SystemClock) -> AsyncGenerator[ApiServer]:
     serving = serve_api(
@@ -187,6 +210,15 @@ async def _listening(config: EngineConfig, store: Store, pki: Pki, clock: System
         node_ports=config.node_port_range,
         audit_log=config.data_dir / "audit.log" if config.audit_log else None,
         front_proxy=FrontProxy(*pki.front_proxy()),
+        owner_references=config.enforce_owner_references,
+        oidc=_oidc(config),
+        pod_security=PodSecurity(
+            exemptions=Exemptions(
+                config.pod_security_exempt_users,
+                config.pod_security_exempt_namespaces,
+                config.pod_security_exempt_runtime_classes,
+            )
+        ),
     )
     try:
         api = await serving.__aenter__()
@@ -240,7 +272,11 @@ def _start_parts(
     controllers, scheduler = api.client("kube-controller-manager"), api.client("kube-scheduler")
     signer = RequestSigner(pki)
     profiles = scheduling or scheduler_settings(None)
-    start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))
+
+    async def control() -> None:
+        await run_controllers(controllers, clock, settings, signer, sign_token=api.accounts.issue_for_secret)
+
+    start("controllers", "kube-controller-manager", control)
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock, profiles))
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)

@@ -89,6 +89,8 @@ def _event(request: Request, answer: Answer, received: str, done: str) -> dict[s
     }
     if request.impersonator is not None:
         event["impersonatedUser"] = user_info(request.user)
+    if request.audit:
+        event["annotations"] = request.audit
     if route is not None:
         event["objectRef"] = _object(route)
     return event

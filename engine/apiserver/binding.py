@@ -10,6 +10,7 @@ from typing import Any
 from apimachinery.objects.errors import Conflict, Invalid
 from apimachinery.objects.field import FieldError, not_supported, required
 from apimachinery.objects.meta import format_time
+from engine.apiserver.registry.core.pod_admission import copy_topology_labels
 from engine.apiserver.registry.kind import Context
 
 Json = dict[str, Any]
@@ -42,9 +43,11 @@ def bind(pod: Json, binding: Json, context: Context) -> Json:
     if spec.get("schedulingGates"):
         raise Conflict.of("pods/binding", name, f"pod {name} has non-empty .spec.schedulingGates")
     spec["nodeName"] = binding["target"]["name"]
-    annotations = binding.get("metadata", {}).get("annotations")
-    if annotations:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    asked: Json = binding.get("metadata") or {}
+    copy_topology_labels(asked, spec["nodeName"], context)
+    for part in ("annotations", "labels"):
+        if asked.get(part):
+            metadata[part] = {**(metadata.get(part) or {}), **asked[part]}
     _set_scheduled(pod.setdefault("status", {}), context)
     return pod
 

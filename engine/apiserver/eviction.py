@@ -15,6 +15,7 @@ from apimachinery.objects.meta import format_time
 from engine.apiserver import deletion, stored
 from engine.apiserver.answers import success
 from engine.apiserver.call import Call
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard
 from engine.apiserver.registry.kind import Context
@@ -36,9 +37,9 @@ _CONDITION = "DisruptionAllowed"
 class Evicting:
     """Evicts pods from one store."""
 
-    def __init__(self, store: Store, guards: Sequence[Guard], dynamic: DynamicAdmission) -> None:
+    def __init__(self, store: Store, guards: Sequence[Guard], dynamic: DynamicAdmission, converter: Converter) -> None:
         self._store = store
-        self._removing = Removing(store, guards, dynamic)
+        self._removing = Removing(store, guards, dynamic, converter)
 
     async def evict(self, call: Call, eviction: Json) -> Json:
         """Answer a POST to pods/NAME/eviction. Raises TooManyRequests when the budget does not allow it now."""

@@ -25,6 +25,10 @@ class Write:
     old: Json | None
     context: Context
     connects: bool = False
+    requested: Kind | None = None
+    """The kind that the client named, where `kind` is another that shows the same object."""
+    object_type: tuple[str, str, str] | None = None
+    """(group, version, kind) of the object, where it is not `kind`'s own: at scale, eviction, binding."""
 
     def forbidden(self, text: str) -> Forbidden:
         """Upstream's refusal of this write."""

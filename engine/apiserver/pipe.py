@@ -29,7 +29,9 @@ from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of
 from engine.apiserver.call import Call
 from engine.apiserver.connecting import Connecting
 from engine.apiserver.custom import serving
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.custom.table import CustomKinds
+from engine.apiserver.custom.watching import ConvertedWatch, ConvertingHub
 from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard
@@ -70,6 +72,7 @@ class Pipe:
         documents: Documents,
         kinds: CustomKinds,
         dynamic: DynamicAdmission,
+        converter: Converter,
         metrics: Metrics,
         usage: UsageServer,
         service_ips: Allocator,
@@ -77,6 +80,7 @@ class Pipe:
         ways: Ways,
         aggregation: Aggregation,
         guards: Sequence[Guard] = (),
+        judges: Sequence[Guard] = (),
         creators: Mapping[tuple[str, str, str], Creator] = NO_CREATORS,
     ) -> None:
         self._store = store
@@ -85,6 +89,7 @@ class Pipe:
         self._documents = documents
         self._kinds = kinds
         kinds.changed = self._forget
+        self._converter = converter
         self._metrics = metrics
         self._usage = usage
         self._service_ips = service_ips
@@ -92,8 +97,16 @@ class Pipe:
         self._aggregation = aggregation
         self._connecting = Connecting(store, dynamic, ways)
         self._hubs: dict[tuple[str, str, str], Hub] = {}
-        writing = Writing(store, guards, creators, self._may_create, dynamic)
-        removing = Removing(store, guards, dynamic)
+        writing = Writing(
+            store,
+            guards=guards,
+            judges=judges,
+            creators=creators,
+            may_create=self._may_create,
+            dynamic=dynamic,
+            converter=converter,
+        )
+        removing = Removing(store, guards, dynamic, converter)
         self._verbs: dict[str, Callable[[Call], Awaitable[Answer]]] = {
             "get": self._get,
             "list": self._list,
@@ -196,6 +209,7 @@ class Pipe:
             groups=user.groups,
             uid=user.uid,
             extra=user.extra,
+            audit=request.audit,
             dry_run=dry_run,
             lookup=partial(stored.lookup, self._store),
             find=partial(stored.find, self._store),
@@ -229,20 +243,30 @@ class Pipe:
         if call.kind.measured:
             return await self._measured(call)
         if sub is not None and sub.project is not None:
-            return reading.answer(msgspec.json.encode(sub.project(stored.existing(self._store, call))), call.form)
-        return reading.get(call.kind, self._store, call.key, form=call.form, query=call.request.query, now=call.now)
+            whole = await self._converter.existing(self._store, call)
+            return reading.answer(msgspec.json.encode(sub.project(whole)), call.form)
+        kind, form, query, now = call.kind, call.form, call.request.query, call.now
+        return await self._converter.reading(
+            kind, self._store, lambda store: reading.get(kind, store, call.key, form=form, query=query, now=now)
+        )
 
     async def _list(self, call: Call) -> Answer:
         if call.kind.measured:
             return await self._measured(call)
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
-        return reading.list_(call.kind, self._store, selection, form=call.form, query=call.request.query, now=call.now)
+        kind, form, query, now = call.kind, call.form, call.request.query, call.now
+        return await self._converter.reading(
+            kind, self._store, lambda store: reading.list_(kind, store, selection, form=form, query=query, now=now)
+        )
 
     async def _watch(self, call: Call) -> Answer:
         wanted = watch_options(call.request.query)
         selection = selection_of(call.kind, call.route.namespace, call.route.name, call.request.query)
         loop = asyncio.get_running_loop()
-        return Watch(self.hub(call.kind), selection, call.form, wanted, loop.call_later)
+        hub = self.hub(call.kind)
+        if isinstance(hub, ConvertingHub):
+            return ConvertedWatch(hub, selection, call.form, wanted, loop.call_later)
+        return Watch(hub, selection, call.form, wanted, loop.call_later)
 
     async def _measured(self, call: Call) -> Answer:
         """Objects that are measured, not stored."""
@@ -262,7 +286,11 @@ class Pipe:
         name = (kind.group, kind.version, kind.plural)
         hub = self._hubs.get(name)
         if hub is None:
-            hub = self._hubs[name] = Hub(kind, self._store, self._clock)
+            if kind.conversion is None:
+                hub = Hub(kind, self._store, self._clock)
+            else:
+                hub = ConvertingHub(kind, self._store, self._clock, self._converter)
+            self._hubs[name] = hub
         return hub
 
     def watches(self) -> Iterator[tuple[dict[str, str], float]]:

@@ -17,12 +17,12 @@ from engine.apiserver.request import Query, Response
 from engine.apiserver.selection import Selection
 from engine.apiserver.versions import ListPage, continue_token, list_error, page_of, revision_of, too_large
 from engine.store.errors import StoreError
-from engine.store.protocol import Listing, Record, Store
+from engine.store.protocol import Listing, Reader, Record
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def get(kind: Kind, store: Store, key: str, *, form: Form, query: Query, now: float) -> Response:
+def get(kind: Kind, store: Reader, key: str, *, form: Form, query: Query, now: float) -> Response:
     """Raises NotFound, Timeout."""
     version = revision_of(query.get("resourceVersion"))
     if version > store.revision:
@@ -55,7 +55,7 @@ def answer(body: bytes, form: Form, status: int = 200) -> Response:
     return Response(status, body)
 
 
-def list_(kind: Kind, store: Store, selection: Selection, *, form: Form, query: Query, now: float) -> Response:
+def list_(kind: Kind, store: Reader, selection: Selection, *, form: Form, query: Query, now: float) -> Response:
     """Raises BadRequest, Invalid, Expired, Timeout."""
     page = page_of(query)
     records, revision, token, remaining = _page(kind, store, selection, page)
@@ -91,7 +91,7 @@ def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[by
 
 
 def _page(
-    kind: Kind, store: Store, selection: Selection, page: ListPage
+    kind: Kind, store: Reader, selection: Selection, page: ListPage
 ) -> tuple[Sequence[Record], int, str, int | None]:
     """(records, revision, continue token, how many remain: None when only filtering would tell)."""
     try:
@@ -108,7 +108,7 @@ def _page(
 
 
 def _scan(
-    kind: Kind, store: Store, selection: Selection, page: ListPage
+    kind: Kind, store: Reader, selection: Selection, page: ListPage
 ) -> tuple[Sequence[Record], int, str, int | None]:
     prefix = selection.prefix(kind)
     start_after = f"{kind.storage_prefix}{page.start_after}" if page.start_after else ""

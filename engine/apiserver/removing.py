@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from apimachinery.objects.errors import NotFound
-from engine.apiserver import admission, deletion, options, reading, stored, wire
+from engine.apiserver import admission, deletion, options, reading, wire
 from engine.apiserver.answers import success
 from engine.apiserver.call import Call
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.deletion import DeleteRequest
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
@@ -22,18 +23,20 @@ from engine.store.protocol import Record, Store
 class Removing:
     """The verbs that delete from one store."""
 
-    def __init__(self, store: Store, guards: Sequence[Guard], dynamic: DynamicAdmission) -> None:
+    def __init__(self, store: Store, guards: Sequence[Guard], dynamic: DynamicAdmission, converter: Converter) -> None:
         self._store = store
         self._guards = guards
         self._dynamic = dynamic
+        self._converter = converter
 
     async def delete(self, call: Call) -> Answer:
         request = options.delete_request(call.request)
         admission.check_delete(call.kind, call.route.name)
         record, gone = await self.remove(call, call.key, call.route.name, request)
         if not gone or call.kind.returns_deleted:
-            return reading.one(call.kind, record, call.form, call.now)
-        metadata = stored.read(call.kind, record)["metadata"]
+            return reading.one(call.kind, await self._converter.shown(call.kind, record), call.form, call.now)
+        # Metadata is the same in all versions.
+        metadata = wire.decode(record)["metadata"]
         details = {"name": metadata["name"], "kind": call.kind.plural, "uid": metadata.get("uid", "")}
         if call.kind.group:
             details["group"] = call.kind.group
@@ -43,7 +46,11 @@ class Removing:
         request = options.delete_request(call.request)
         selection = selection_of(call.kind, call.route.namespace, "", call.request.query)
         page = page_of(call.request.query)
-        chosen = selection.filter(call.kind, self._store.list(selection.prefix(call.kind)).records)
+        chosen = await self._converter.reading(
+            call.kind,
+            self._store,
+            lambda store: selection.filter(call.kind, store.list(selection.prefix(call.kind)).records),
+        )
         removed: list[Record] = []
         for record in chosen[: page.limit or None]:
             name = record.key.rpartition("/")[2]
@@ -52,7 +59,7 @@ class Removing:
             except NotFound:
                 continue
         metadata = b'{"resourceVersion":"%d"}' % self._store.revision
-        values = [value_of(call.kind, record) for record in removed]
+        values = [value_of(call.kind, await self._converter.shown(call.kind, record)) for record in removed]
         return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values, call.form)
 
     async def remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
@@ -62,7 +69,7 @@ class Removing:
             record = self._store.latest(key)
             if record is None:
                 raise NotFound.of(kind.plural, name, group=kind.group)
-            obj = stored.read(kind, record)
+            obj = await self._converter.read(kind, record)
             for guard in self._guards:
                 guard.check(Write(call.request.user, kind, "", call.route.namespace, name, None, obj, context))
             if not self._dynamic.idle:
@@ -74,11 +81,12 @@ class Removing:
             if outcome == "unchanged" or request.dry_run:
                 return record, outcome == "gone"
             try:
+                value = await self._converter.value(kind, obj)
                 if outcome == "marked":
-                    return await self._store.update(key, stored.value(kind, obj), record.revision), False
+                    return await self._store.update(key, value, record.revision), False
                 revision = await self._store.delete(key, record.revision)
             except (RevisionMismatch, KeyMissing):
                 continue
             kind.after_delete(obj, context)
             context.committed()
-            return Record(key, wire.with_revision(stored.value(kind, obj), revision), revision), True
+            return Record(key, wire.with_revision(value, revision), revision), True

@@ -88,6 +88,8 @@ class Request:
     """Who really asks, when `user` is impersonated."""
     read: Callable[[], Awaitable[bytes]] | None = None
     """Gives the body where it has not come in yet: one that is passed on is never held whole."""
+    audit: dict[str, str] = field(default_factory=dict[str, str])
+    """What admission notes about it for the audit log."""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")

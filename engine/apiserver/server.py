@@ -19,6 +19,10 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
+from engine.apiserver.admission.claims import ClaimResize
+from engine.apiserver.admission.limitranges import ChangedLimits
+from engine.apiserver.admission.owners import OwnerReferences
+from engine.apiserver.admission.podsecurity.plugin import PodSecurity
 from engine.apiserver.aggregation.availability import Availability
 from engine.apiserver.aggregation.discovery import Joined
 from engine.apiserver.aggregation.registration import Registration
@@ -30,6 +34,7 @@ from engine.apiserver.authn import discovery
 from engine.apiserver.authn.accounts import AccountTokens
 from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.jose import SigningKey
+from engine.apiserver.authn.oidc import OidcSettings, OidcTokens
 from engine.apiserver.authn.reviews import IdentityReviews
 from engine.apiserver.authn.tokenfile import TokenFile
 from engine.apiserver.authn.tokenrequest import TokenRequests
@@ -38,12 +43,14 @@ from engine.apiserver.authz.noderestriction import NodeRestriction
 from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
+from engine.apiserver.guard import Guard
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.metrics import MEDIA_TYPE, Metrics
@@ -98,11 +105,14 @@ async def open_etcd(access: EtcdAccess, sealing: Sealing) -> Store:
 class ApiServer:
     """Serves a store. Make one with `serve_api`."""
 
-    def __init__(self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy) -> None:
+    def __init__(
+        self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy, accounts: AccountTokens
+    ) -> None:
         self.pipe = pipe
         self.documents = documents
         self.http = http
         self.nodes = nodes
+        self.accounts = accounts
 
     def client(self, name: str) -> Client:
         """A client for a part of this engine, as user `system:NAME`."""
@@ -123,6 +133,9 @@ async def serve_api(
     node_ports: tuple[int, int],
     audit_log: Path | None = None,
     front_proxy: FrontProxy | None = None,
+    pod_security: PodSecurity | None = None,
+    owner_references: bool = False,
+    oidc: OidcSettings | None = None,
 ) -> AsyncGenerator[ApiServer]:
     """Serve until the block is left. Raises OSError when the address is taken.
 
@@ -133,18 +146,22 @@ async def serve_api(
     kinds = CustomKinds(store)
     nodes = NodeProxy(NoConnections())
     ways = Ways(store, nodes.endpoint)
-    caller = Caller(ways.to_service_port)
-    dynamic = DynamicAdmission(store, kinds, caller)
     documents, metrics = Documents(kinds.kinds), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
     authorizer.follow(store)
+    caller = Caller(ways.to_service_port)
+    converter = Converter(caller)
+    dynamic = DynamicAdmission(store, kinds, authorizer, converter, caller)
     accounts = AccountTokens(SigningKey(account_key), issuer, partial(stored.lookup, store, ""))
     documents.pages.update(discovery.pages(accounts))
-    authenticator = Authenticator(TokenFile.load(tokens), accounts, clock)
+    people = OidcTokens(oidc, clock) if oidc is not None else None
+    authenticator = Authenticator(TokenFile.load(tokens), accounts, clock, people)
     guards = (NodeRestriction(), EscalationGuard(authorizer), SignerGuard(authorizer))
     documents.to_agent = ways.to_agent
     aggregation = Aggregation(APIServices(store), ways, front_proxy)
+    owners = (OwnerReferences(authorizer, kinds.kinds),) if owner_references else ()
+    judges: tuple[Guard, ...] = (pod_security or PodSecurity(), ClaimResize(), ChangedLimits(), *owners)
     usage = UsageServer(
         nodes.fetch,
         clock,
@@ -158,6 +175,7 @@ async def serve_api(
         documents=documents,
         kinds=kinds,
         dynamic=dynamic,
+        converter=converter,
         metrics=metrics,
         usage=usage,
         service_ips=addresses,
@@ -165,31 +183,37 @@ async def serve_api(
         ways=ways,
         aggregation=aggregation,
         guards=guards,
+        judges=judges,
         creators={
             **AccessReviews(authorizer).creators(),
             **IdentityReviews(authenticator).creators(),
-            ("", "pods", "eviction"): Evicting(store, guards, dynamic).evict,
+            ("", "pods", "eviction"): Evicting(store, guards, dynamic, converter).evict,
             ("", "serviceaccounts", "token"): TokenRequests(accounts, guards).create,
         },
     )
-    async with nodes, ways, TaskScope("apiserver") as scope:
+    async with nodes, ways, converter, TaskScope("apiserver") as scope:
         audit = AuditLog(audit_log) if audit_log is not None else None
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
         http = HttpServer(handler, authenticator, authorizer, nodes, tls, passes_on=pipe.passes_on)
         _show(metrics, pipe, http)
         await http.start(*listen)
-        scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
         own = Client(InProcessTransport(pipe, component("system:apiserver")))
         lifecycle = Lifecycle(kinds, store, own, clock)
-        scope.supervise("custom-resources", lifecycle.run)
         registration = Registration(aggregation.services, kinds.kinds, store, own)
-        scope.supervise("apiservices", registration.run)
         availability = Availability(aggregation, ways, store, own, clock)
         documents.joined = Joined(aggregation.services.remote, availability.described, lambda: availability.generation)
-        scope.supervise("apiservice-availability", availability.run)
-        scope.supervise("event-ttl", lambda: _expire_events(store, clock))
+        loops = {
+            "bookmarks": lambda: _bookmarks(pipe, clock),
+            "custom-resources": lifecycle.run,
+            "apiservices": registration.run,
+            "apiservice-availability": availability.run,
+            "event-ttl": lambda: _expire_events(store, clock),
+            **({"oidc-keys": people.run} if people is not None else {}),
+        }
+        for name, loop in loops.items():
+            scope.supervise(name, loop)
         try:
-            yield ApiServer(pipe, documents, http, nodes)
+            yield ApiServer(pipe, documents, http, nodes, accounts)
         finally:
             documents.ready = False
             pipe.close()

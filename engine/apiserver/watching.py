@@ -150,17 +150,17 @@ class Hub:
         annotations = _INITIAL_EVENTS_END if initial_end else b""
         metadata = b'{"resourceVersion":"%d","creationTimestamp":null%b}' % (revision, annotations)
         if form.shape == "table":
-            return _frame(b"BOOKMARK", tables.empty_row_table(metadata))
+            return frame_of(b"BOOKMARK", tables.empty_row_table(metadata))
         kind, version = (
             (b"PartialObjectMetadata", b"meta.k8s.io/v1")
             if form.shape == "partial"
             else (self.kind.kind.encode(), self.kind.api_version.encode())
         )
-        return _frame(b"BOOKMARK", b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (kind, version, metadata))
+        return frame_of(b"BOOKMARK", b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (kind, version, metadata))
 
     def _existing(self, records: list[Record], form: Form, revision: int, options: WatchOptions) -> Iterator[Frame]:
         for record in records:
-            yield _frame(b"ADDED", self._shown(notes_of(self.kind, record), form, record.revision))
+            yield frame_of(b"ADDED", self._shown(notes_of(self.kind, record), form, record.revision))
         if options.initial_end:
             yield self.bookmark_frame(form, revision, initial_end=True)
 
@@ -168,9 +168,9 @@ class Hub:
         changes: list[Change] = []
         self._store.watch(selection.prefix(self.kind), revision, changes.append).close()
         return (
-            _frame(event, self._object(change, event, form))
+            frame_of(event, self.object_of(change, event, form))
             for change in changes
-            if (event := self._event(change, selection))
+            if (event := self.event_of(change, selection))
         )
 
     def _on_change(self, change: Change) -> None:
@@ -180,23 +180,25 @@ class Hub:
             selection = group.selection
             if selection.namespace and selection.namespace != namespace:
                 continue
-            event = self._event(change, selection)
+            event = self.event_of(change, selection)
             if event is None:
                 continue
             frame = frames.get((group.form, event))
             if frame is None:
-                frame = frames[group.form, event] = _frame(event, self._object(change, event, group.form))
+                frame = frames[group.form, event] = frame_of(event, self.object_of(change, event, group.form))
             for sink in list(group.sinks):
                 sink.deliver(frame)
 
-    def _event(self, change: Change, selection: Selection) -> bytes | None:
+    def event_of(self, change: Change, selection: Selection) -> bytes | None:
+        """What a change is to who watches a selection: nothing, ADDED, MODIFIED or DELETED."""
         was = change.before is not None and selection.matches(self.kind, change.before)
         is_now = change.after is not None and selection.matches(self.kind, change.after)
         if is_now:
             return b"MODIFIED" if was else b"ADDED"
         return b"DELETED" if was else None
 
-    def _object(self, change: Change, event: bytes, form: Form) -> bytes:
+    def object_of(self, change: Change, event: bytes, form: Form) -> bytes:
+        """The object of an event."""
         if event != b"DELETED" and change.after is not None:
             return self._shown(notes_of(self.kind, change.after), form, change.revision)
         if change.before is None:
@@ -252,5 +254,6 @@ class Watch:
             self._sink.end()
 
 
-def _frame(event: bytes, obj: bytes) -> Frame:
+def frame_of(event: bytes, obj: bytes) -> Frame:
+    """One event of a watch."""
     return Frame(b'{"type":"%b","object":%b}\n' % (event, obj))

@@ -18,6 +18,7 @@ from engine.apiserver.admission import limitranges
 from engine.apiserver.admission.quotas import Quotas
 from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
@@ -44,17 +45,25 @@ class Writing:
     def __init__(
         self,
         store: Store,
+        *,
         guards: Sequence[Guard],
+        judges: Sequence[Guard],
         creators: Mapping[tuple[str, str, str], Creator],
         may_create: Callable[[Call], None],
         dynamic: DynamicAdmission,
+        converter: Converter,
     ) -> None:
-        """`may_create` raises Forbidden for those who may change an object by PUT or apply, but not create one."""
+        """`guards` look at what was sent, `judges` at what will be stored.
+
+        `may_create` raises Forbidden for those who may change an object by PUT or apply, but not create one.
+        """
         self._store = store
         self._may_create = may_create
         self._guards = guards
+        self._judges = judges
         self._creators = creators
         self._dynamic = dynamic
+        self._converter = converter
         self._quotas = Quotas(store)
 
     async def create(self, call: Call) -> Answer:
@@ -63,13 +72,16 @@ class Writing:
             return await self._bind(call)
         creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))
         if creator is not None:
-            answer = await creator(call, self._decoded(call))
+            posted = self._decoded(call)
+            if call.subresource is not None:
+                await self._admit_posted(call, posted)
+            answer = await creator(call, posted)
             return json_response(answer, 201, warning_headers(call.context.warnings))
         if call.subresource is not None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         obj = self._decoded(call)
         record = await self._store_new(call, obj)
-        return self._written(call, record, 201)
+        return await self._written(call, record, 201)
 
     async def update(self, call: Call) -> Answer:
         ownership.check_options(call, apply=False)
@@ -90,8 +102,8 @@ class Writing:
             return sent
 
         if sub is None and call.kind.allow_create_on_update and self._store.latest(call.key) is None:
-            return self._written(call, await self._store_new(call, self._decoded(call)), 201)
-        return self._written(call, await self._store_changed(call, put), 200)
+            return await self._written(call, await self._store_new(call, self._decoded(call)), 201)
+        return await self._written(call, await self._store_changed(call, put), 200)
 
     async def patch(self, call: Call) -> Answer:
         kind_of_patch = patching.patch_kind(call.request.header("content-type"), strategic=call.kind.decoder is None)
@@ -105,20 +117,21 @@ class Writing:
         ownership.check_options(call, apply=kind_of_patch == "apply")
         if kind_of_patch == "apply":
             return await self._apply(call)
-        return self._written(call, await self._store_changed(call, patched), 200)
+        return await self._written(call, await self._store_changed(call, patched), 200)
 
     async def _apply(self, call: Call) -> Answer:
         if call.subresource is None and self._store.latest(call.key) is None:
             # Whoever creates it in the meantime leaves us something to apply to.
             with suppress(AlreadyExists):
                 created = ownership.applied(call, None)
-                return self._written(call, await self._store_new(call, created, applied=True), 201)
+                return await self._written(call, await self._store_new(call, created, applied=True), 201)
         changed = await self._store_changed(call, partial(ownership.applied, call), applied=True)
-        return self._written(call, changed, 200)
+        return await self._written(call, changed, 200)
 
     async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)
         binding.check(sent)
+        await self._admit_posted(call, sent)
         while True:
             record = self._store.latest(call.key)
             if record is None:
@@ -165,8 +178,7 @@ class Writing:
             ownership.record_create(call, obj)
         try:
             strategy.prepare_create(kind, obj, context)
-            if not self._dynamic.idle:
-                await self._dynamic.validate(self._write(call, metadata.get("name", ""), obj, None))
+            await self._judge(self._write(call, metadata.get("name", ""), obj, None))
             await self._quotas.charge(kind, obj, None, context)
             record = await self._insert_named(call, obj, named=named)
         except BaseException:
@@ -198,7 +210,7 @@ class Writing:
 
     async def _insert(self, call: Call, obj: Json) -> Record:
         key = call.kind.key(call.route.namespace, obj["metadata"]["name"])
-        value = stored.value(call.kind, obj)
+        value = await self._converter.value(call.kind, obj)
         if not call.context.dry_run:
             return await self._store.create(key, value)
         if self._store.latest(key) is not None:
@@ -212,15 +224,14 @@ class Writing:
             record = self._store.latest(call.key)
             if record is None:
                 raise NotFound.of(kind.plural, call.route.name, group=kind.group)
-            old = stored.read(kind, record)
-            new = revise(stored.read(kind, record))
+            old, current = await self._converter.read_twice(kind, record)
+            new = revise(current)
             named_revision = self._check_identity(call, new, old, record)
             for obj in (new, old):
                 obj["metadata"].pop("resourceVersion", None)
             try:
                 await self._prepare_change(call, new, old, applied=applied)
-                if call.subresource is None:
-                    await self._quotas.charge(kind, new, old, context)
+                await self._quotas.charge(kind, new, old, context, subresource=call.route.subresource)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
                 context.rolled_back()
@@ -250,8 +261,10 @@ class Writing:
             if not self._dynamic.idle:
                 await self._mutated(call, new, old)
             strategy.prepare_update(kind, new, old, context)
-        if not self._dynamic.idle:
-            await self._dynamic.validate(self._write(call, call.route.name, new, old))
+        if sub is not None and sub.project is not None:
+            await self._judge(self._write(call, call.route.name, sub.project(new), sub.project(old)))
+        else:
+            await self._judge(self._write(call, call.route.name, new, old))
         if not applied:
             ownership.record_update(call, new, old, entries)
         elif entries:
@@ -259,17 +272,55 @@ class Writing:
 
     async def _mutated(self, call: Call, obj: Json, old: Json | None) -> None:
         """Let webhooks change an admitted object, in place; what they left is brought into stored form."""
-        write = self._write(call, obj["metadata"].get("name", ""), obj, old)
-        if not await self._dynamic.mutate(write):
+
+        sub, name = call.subresource, obj["metadata"].get("name", "")
+        if sub is not None and sub.project is not None and sub.absorb is not None and old is not None:
+            # What is sent there is a view: hooks see that, and what they change of it is written through it.
+            view = sub.project(obj)
+            if await self._dynamic.mutate(self._write(call, name, view, sub.project(old))):
+                sub.absorb(obj, view)
             return
-        decoded, _ = schema.decode_patched(dict(obj), call.parent_type, validation="Ignore")
-        obj.clear()
-        obj.update(decoded)
-        call.kind.set_defaults(obj)
+
+        def tidy(changed: Json) -> None:
+            decoded, _ = schema.decode_patched(dict(changed), call.parent_type, validation="Ignore")
+            changed.clear()
+            changed.update(decoded)
+            call.kind.set_defaults(changed)
+
+        def readmit(changed: Json) -> None:
+            if old is None:
+                call.kind.admit(changed, call.context)
+
+        await self._dynamic.mutate(self._write(call, name, obj, old), tidy, readmit)
+
+    async def _admit_posted(self, call: Call, posted: Json) -> None:
+        """Ask hooks about what is sent to a path below an object and is stored nowhere: an eviction, a binding."""
+        if not self._dynamic.idle:
+            write = self._write(call, call.route.name, posted, None)
+            await self._dynamic.mutate(write)
+            await self._dynamic.validate(write)
 
     def _write(self, call: Call, name: str, new: Json, old: Json | None) -> Write:
         route = call.route
-        return Write(call.request.user, call.kind, route.subresource, route.namespace, name, new, old, call.context)
+        meta = call.type_meta
+        own = call.subresource is None or not call.subresource.kind
+        return Write(
+            call.request.user,
+            call.kind,
+            route.subresource,
+            route.namespace,
+            name,
+            new,
+            old,
+            call.context,
+            object_type=None if own else (meta.group, meta.version, meta.kind),
+        )
+
+    async def _judge(self, write: Write) -> None:
+        for judge in self._judges:
+            judge.check(write)
+        if not self._dynamic.idle:
+            await self._dynamic.validate(write)
 
     def _guard(self, call: Call, name: str, new: Json, old: Json | None) -> None:
         write = self._write(call, name, new, old)
@@ -277,16 +328,16 @@ class Writing:
             guard.check(write)
 
     async def _swap(self, call: Call, record: Record, new: Json, old: Json) -> Record:
-        kind = call.kind
+        kind, value = call.kind, await self._converter.value(call.kind, new)
         if call.context.dry_run:
-            return Record(record.key, wire.with_revision(stored.value(kind, new), record.revision), record.revision)
+            return Record(record.key, wire.with_revision(value, record.revision), record.revision)
         if deletion.finished(kind, new):
             revision = await self._store.delete(record.key, record.revision)
             kind.after_delete(new, call.context)
-            return Record(record.key, wire.with_revision(stored.value(kind, new), revision), revision)
-        if new == old and self._store.get(record.key) is record and _as_stored(kind, new, record):
+            return Record(record.key, wire.with_revision(value, revision), revision)
+        if new == old and self._store.get(record.key) is record and _as_stored(kind, value, record):
             return record
-        return await self._store.update(record.key, stored.value(kind, new), record.revision)
+        return await self._store.update(record.key, value, record.revision)
 
     def _check_identity(self, call: Call, new: Json, old: Json, record: Record) -> bool:
         """Whether the client named the revision it builds on. Raises Conflict when that is not the current one."""
@@ -306,19 +357,20 @@ class Writing:
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise Invalid.of(call.kind.kind, call.kind.group, call.route.name, [error])
 
-    def _written(self, call: Call, record: Record, status: int) -> Response:
+    async def _written(self, call: Call, record: Record, status: int) -> Response:
         sub = call.subresource
         headers = warning_headers(call.context.warnings)
         if sub is not None and sub.project is not None:
-            return json_response(sub.project(stored.read(call.kind, record)), status, headers)
-        response = reading.one(call.kind, record, call.form, call.now, status)
+            return json_response(sub.project(await self._converter.read(call.kind, record)), status, headers)
+        shown = await self._converter.shown(call.kind, record)
+        response = reading.one(call.kind, shown, call.form, call.now, status)
         response.headers = headers
         return response
 
 
-def _as_stored(kind: Kind, obj: Json, record: Record) -> bool:
+def _as_stored(kind: Kind, value: bytes, record: Record) -> bool:
     """Whether writing the object would change no byte: one that was stored in another version is written anew."""
-    return kind.stored_as is None or wire.with_revision(stored.value(kind, obj), record.revision) == record.value
+    return kind.stored_as is None or wire.with_revision(value, record.revision) == record.value
 
 
 def _absorbed(sub: Subresource, old: Json, view: Json) -> Json:

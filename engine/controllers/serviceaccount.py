@@ -25,11 +25,19 @@ class _RootCaData(msgspec.Struct, frozen=True):
     certificate: str = msgspec.field(default="", name="ca.crt")
 
 
+class SecretReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    name: str = ""
+
+
+class Account(Object, frozen=True):
+    secrets: tuple[SecretReference, ...] = ()
+
+
 class ConfigMap(Object, frozen=True):
     data: _RootCaData = _RootCaData()
 
 
-ACCOUNT_SOURCE = Source(SERVICEACCOUNTS, Object)
+ACCOUNT_SOURCE = Source(SERVICEACCOUNTS, Account)
 CONFIGMAP_SOURCE = Source(CONFIGMAPS, ConfigMap)
 
 

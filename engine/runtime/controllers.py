@@ -10,6 +10,7 @@ import structlog
 from apimachinery.aio.clock import Clock
 from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
+from engine.controllers.accounttokens import AccountTokensController, Sign
 from engine.controllers.autoscaling.controller import AutoscalingController
 from engine.controllers.autoscaling.views import Metrics
 from engine.controllers.certificates import CertificatesController, Signer
@@ -91,10 +92,12 @@ async def run_controllers(
     signer: Signer | None = None,
     *,
     metrics: Metrics | None = None,
+    sign_token: Sign | None = None,
 ) -> None:
     """Run all controllers until cancelled. The API may come and go meanwhile.
 
-    Without `signer` none signs certificate requests. `metrics`: what the autoscaler asks; by default the API.
+    Without `signer` none signs certificate requests, without `sign_token` none fills in Secrets with tokens.
+    `metrics`: what the autoscaler asks; by default the API.
     """
     recorder = Recorder(client, clock)
     async with TaskScope("controllers") as scope:
@@ -105,7 +108,7 @@ async def run_controllers(
             return Runner(controller, caches, applier, clock, settle=SETTLE.get(controller.name, 0.0))
 
         # Runners first: they name the views in which kinds are kept; the collector takes any.
-        served = controllers(config, metrics or ApiMetrics(client), signer)
+        served = controllers(config, metrics or ApiMetrics(client), signer, sign_token)
         runners = [runner(controller) for controller in served]
         collector = GarbageCollector()
         defined = asyncio.Event()
@@ -121,9 +124,13 @@ async def run_controllers(
             await task
 
 
-def controllers(config: ControllersConfig, metrics: Metrics, signer: Signer | None = None) -> Iterable[Controller[Any]]:
+def controllers(
+    config: ControllersConfig, metrics: Metrics, signer: Signer | None = None, sign_token: Sign | None = None
+) -> Iterable[Controller[Any]]:
     """All controllers but the garbage collector, which follows kinds as it finds them."""
-    signing = (CertificatesController(signer),) if signer is not None else ()
+    signing: list[Controller[Any]] = [CertificatesController(signer)] if signer is not None else []
+    if sign_token is not None:
+        signing.append(AccountTokensController(config.root_ca, sign_token))
     return (
         *signing,
         ClusterRoleAggregationController(),

@@ -63,13 +63,23 @@ class Subscription(Protocol):
     def close(self) -> None: ...
 
 
-class Store(Protocol):
-    """See the module's docstring. Read methods are plain functions: they never wait."""
+class Reader(Protocol):
+    """What answers to reads are made of."""
 
     @property
     def revision(self) -> int:
         """The newest durable revision."""
         ...
+
+    def get(self, key: str) -> Record | None: ...
+
+    def list(self, prefix: str, *, limit: int = 0, start_after: str = "", revision: int = 0) -> Listing:
+        """Keys under `prefix` (0 = no limit, now). Raises Compacted, FutureRevision."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """See the module's docstring. Read methods are plain functions: they never wait."""
 
     @property
     def compacted(self) -> int:
@@ -81,17 +91,11 @@ class Store(Protocol):
         """Why the store cannot serve at present; empty when it is well."""
         ...
 
-    def get(self, key: str) -> Record | None: ...
-
     def latest(self, key: str) -> Record | None:
         """As `get`, but with writes still on their way to the disk: what the next write has to build on.
 
         The revision of such a record may be provisional: good as `expected_revision`, and for nothing else.
         """
-        ...
-
-    def list(self, prefix: str, *, limit: int = 0, start_after: str = "", revision: int = 0) -> Listing:
-        """Keys under `prefix` (0 = no limit, now). Raises Compacted, FutureRevision."""
         ...
 
     def count(self, prefix: str) -> int: ...

@@ -17,6 +17,7 @@ from apimachinery.objects.errors import StatusError
 from pilothouse import datadir
 from pilothouse.commands.engine_backup import backup, restore, rotate_key
 from pilothouse.etcdoptions import StoreOptions, store_options, stored_in
+from pilothouse.oidcoptions import oidc_in, oidc_options
 from pilothouse.output import output_option, print_listing
 
 DEFAULT_LISTEN = "127.0.0.1:6443"
@@ -49,6 +50,7 @@ for command in (backup, restore, rotate_key):
 @click.option("--scheduler-config", type=click.Path(path_type=Path), metavar="FILE",
               help="Read the scheduler's profiles from this KubeSchedulerConfiguration.")  # fmt: skip
 @click.option("--audit-log", is_flag=True, help="Write who did what to audit.log in the data dir.")
+@oidc_options
 @store_options
 @click.pass_obj
 def run(
@@ -59,10 +61,11 @@ def run(
     kubeconfig_out: Path | None,
     scheduler_config: Path | None,
     audit_log: bool,
-    **storing: Any,
+    **others: Any,
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
-    stored = msgspec.structs.asdict(stored_in(**storing))
+    people = oidc_in({name: others.pop(name) for name in list(others) if name.startswith("oidc_")})
+    stored = msgspec.structs.asdict(stored_in(**others))
     # structlog loads it where it is installed, for tracebacks that show the values of variables: 5 MB and 40 ms that an
     # engine has no use for, and secrets in its log.
     sys.modules.setdefault("rich", None)  # pyright: ignore[reportArgumentType]
@@ -78,6 +81,7 @@ def run(
             kubeconfig_out=kubeconfig_out,
             scheduler_config=scheduler_config,
             audit_log=audit_log,
+            **people,
             **stored,
         )
     )

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,10 +71,12 @@ class RunningEngine:
         return ran
 
 
-async def start_engine(data_dir: Path, *, controllers: bool, port: int = 0) -> tuple[RunningEngine, asyncio.Task[None]]:
+async def start_engine(
+    data_dir: Path, *, controllers: bool, port: int = 0, **settings: Any
+) -> tuple[RunningEngine, asyncio.Task[None]]:
     """Start an engine on a free port; cancel the task to stop it."""
     ready: asyncio.Future[ApiServer] = asyncio.get_running_loop().create_future()
-    config = EngineConfig(data_dir=data_dir, port=port, controllers=controllers)
+    config = EngineConfig(data_dir=data_dir, port=port, controllers=controllers, **settings)
     task = asyncio.ensure_future(run(config, ready.set_result))
     await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
     if task.done():

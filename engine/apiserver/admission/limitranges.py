@@ -11,6 +11,7 @@ from typing import Any
 from apimachinery.objects import podresources, quantity, usage
 from apimachinery.objects.errors import Forbidden
 from apimachinery.objects.podresources import Amounts
+from engine.apiserver.guard import Write
 from engine.apiserver.registry.kind import Context, Kind
 
 Json = dict[str, Any]
@@ -33,6 +34,27 @@ def admit(kind: Kind, obj: Json, context: Context) -> None:
         problems = _pod_problems(obj["spec"], items)
     else:
         problems = claim_problems(obj, items)
+    _refuse(kind, meta, problems)
+
+
+class ChangedLimits:
+    """Judges claims that are changed, and pods that are resized."""
+
+    def check(self, write: Write) -> None:
+        """Raises Forbidden."""
+        kind, new = write.kind, write.new
+        if kind.group or new is None or write.old is None:
+            return
+        if (kind.plural, write.subresource) not in {("persistentvolumeclaims", ""), ("pods", "resize")}:
+            return
+        ranges = write.context.find("", "limitranges", write.namespace)
+        items: list[Json] = [item for entry in ranges for item in (entry.get("spec") or {}).get("limits") or ()]
+        if items:
+            problems = _pod_problems(new["spec"], items) if kind.plural == "pods" else claim_problems(new, items)
+            _refuse(kind, new["metadata"], problems)
+
+
+def _refuse(kind: Kind, meta: Json, problems: list[str]) -> None:
     if problems:
         detail = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
         name = meta.get("name", "")

@@ -34,10 +34,12 @@ class Quotas:
         self._on_their_way: Counter[str] = Counter()
         """Per namespace, objects that are counted in a quota's status and may not be in the store yet."""
 
-    async def charge(self, kind: Kind, new: Json, old: Json | None, context: Context) -> None:
+    async def charge(self, kind: Kind, new: Json, old: Json | None, context: Context, *, subresource: str = "") -> None:
         """Add a new or changed object to what its namespace's quotas say is used. Raises Forbidden."""
         resource = (kind.group, kind.plural)
-        if not kind.namespaced or resource in _NOT_COUNTED or (old is not None and resource not in _COUNTED_AGAIN):
+        if not kind.namespaced or resource in _NOT_COUNTED:
+            return
+        if old is not None and (resource not in _COUNTED_AGAIN if not subresource else subresource != "resize"):
             return
         namespace: str = new["metadata"].get("namespace", "")
         prefix = f"{RESOURCE_QUOTA.storage_prefix}{namespace}/"

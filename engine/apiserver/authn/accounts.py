@@ -5,7 +5,9 @@ Source: pkg/serviceaccount/{claims,jwt,legacy}.go.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -116,9 +118,18 @@ class AccountTokens:
         )
         return self.key.sign(msgspec.to_builtins(claims))
 
+    def issue_for_secret(self, namespace: str, account: str, uid: str, secret: str) -> str:
+        """The token that stands in a Secret: good for as long as both the Secret and the account are there."""
+        claims = LegacyClaims(
+            sub=f"{PREFIX}{namespace}:{account}", namespace=namespace, secret=secret, account=account, uid=uid
+        )
+        return self.key.sign({"iss": _LEGACY_ISSUER, **msgspec.to_builtins(claims)})
+
     def user(self, token: str, now: datetime, audiences: Sequence[str] = ()) -> tuple[User, tuple[str, ...]]:
         """Whom the token stands for, and which of the audiences it is for. Raises BadToken."""
         claims = self._claims(token)
+        if not claims.jti and claims.private.secret is not None:
+            self._check_held(token, claims.private)
         at = now.timestamp()
         if claims.exp < at:
             raise BadToken("Token has expired.")
@@ -163,6 +174,14 @@ class AccountTokens:
                 secret=Reference(legacy.secret),
             ),
         )
+
+    def _check_held(self, token: str, private: Private) -> None:
+        """Raises BadToken for a token that was taken out of its Secret."""
+        name = private.secret.name if private.secret is not None else ""
+        found = self._lookup("secrets", private.namespace, name) or {}
+        held: str = (found.get("data") or {}).get("token", "")
+        if not hmac.compare_digest(held.encode(), base64.b64encode(token.encode())):
+            raise BadToken("Token does not match server's copy")
 
     def _user(self, claims: Claims, at: float) -> User:
         private = claims.private

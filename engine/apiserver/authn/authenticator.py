@@ -10,17 +10,22 @@ from apimachinery.objects.errors import Unauthorized
 from engine.apiserver.authn.accounts import AccountTokens
 from engine.apiserver.authn.certificates import user_of_certificate
 from engine.apiserver.authn.jose import BadToken
+from engine.apiserver.authn.oidc import OidcTokens
 from engine.apiserver.authn.tokenfile import TokenFile
 from engine.apiserver.request import ANONYMOUS, User
 
 
 class Authenticator:
-    """The certificate, then the token: a static one, or a service account's."""
+    """The certificate, then the token: a static one, a person's from elsewhere, or a service account's."""
 
-    def __init__(self, tokens: TokenFile, accounts: AccountTokens, clock: Clock) -> None:
+    def __init__(
+        self, tokens: TokenFile, accounts: AccountTokens, clock: Clock, people: OidcTokens | None = None
+    ) -> None:
+        """`people`: those who sign in with an OpenID provider."""
         self._tokens = tokens
         self._accounts = accounts
         self._clock = clock
+        self._people = people
 
     def identify(self, peer: Mapping[str, Any] | None, authorization: str) -> User:
         """Raises Unauthorized when a token is given that nobody knows."""
@@ -36,6 +41,8 @@ class Authenticator:
         if user is not None:
             return user
         try:
+            if self._people is not None and self._people.issued(token):
+                return self._people.user(token)
             return self._accounts.user(token, self._clock.now())[0]
         except BadToken as error:
             raise Unauthorized("Unauthorized") from error
@@ -45,4 +52,6 @@ class Authenticator:
         user = self._tokens.user(token)
         if user is not None:
             return user, audiences or (self._accounts.issuer,)
+        if self._people is not None and self._people.issued(token):
+            return self._people.user(token), audiences or (self._accounts.issuer,)
         return self._accounts.user(token, self._clock.now(), audiences)

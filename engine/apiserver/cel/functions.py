@@ -277,6 +277,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "math_greatest": lambda *values: max(values[0] if len(values) == 1 and isinstance(values[0], list) else values),
     "math_least": lambda *values: min(values[0] if len(values) == 1 and isinstance(values[0], list) else values),
     "math_abs": abs,
+    "jsonpatch_escapeKey": lambda key: key.replace("~", "~0").replace("/", "~1"),
     "sets_contains": lambda big, small: all(one in big for one in small),
     "sets_equivalent": lambda a, b: all(one in b for one in a) and all(one in a for one in b),
     "sets_intersects": lambda a, b: any(one in b for one in a),

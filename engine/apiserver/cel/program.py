@@ -9,11 +9,12 @@ import importlib
 import importlib.util
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from engine.apiserver.cel.building import build
 from engine.apiserver.cel.functions import FUNCTIONS
 from engine.apiserver.cel.rewriting import nesting, rewritten
 
@@ -70,7 +71,13 @@ def nothing() -> Any:
 
 @lru_cache(1)
 def _functions() -> dict[str, Any]:
-    return {**FUNCTIONS, "optField": _opt_field, "optIndex": _opt_index}
+    return {**FUNCTIONS, "optField": _opt_field, "optIndex": _opt_index, "_built": build(_unwrapped)}
+
+
+def _unwrapped(optional: Any) -> tuple[bool, Any]:
+    if isinstance(optional, _library().OptionalValue):
+        return (True, optional.value()) if optional.has_value() else (False, None)
+    return True, optional
 
 
 def _opt_field(target: Any, name: str) -> Any:
@@ -103,15 +110,26 @@ def compiled(source: str) -> Any:
         raise CelError(text[text.find("ERROR:") :] if "ERROR:" in text else text) from error
 
 
-def evaluate(source: str, variables: Mapping[str, Any], budget: Budget, *, size: int = 0) -> Any:
-    """The value of an expression; `size` is how many elements its input has. Raises CelError."""
+def evaluate(
+    source: str,
+    variables: Mapping[str, Any],
+    budget: Budget,
+    *,
+    size: int = 0,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> Any:
+    """The value of an expression; `size` is how many elements its input has, `functions` are further ones.
+
+    Raises CelError.
+    """
     budget.check()
     depth = nesting(source)
     if depth > 1 and size**depth > MOST_STEPS:
         raise BudgetExceeded("operation cancelled: actual cost limit exceeded")
     program = compiled(source)
     try:
-        return program.execute(_library().Context(variables=dict(variables), functions=_functions()))
+        known = {**_functions(), **functions} if functions else _functions()
+        return program.execute(_library().Context(variables=dict(variables), functions=known))
     except KeyError as error:
         raise CelError(f"no such key: {error.args[0]}") from error
     except ZeroDivisionError as error:

@@ -4,6 +4,7 @@ self.?a.b.orValue(1)      self.optField("a").optField("b").orValue(1)
 m[?"k"]                   m.optIndex("k")
 cel.bind(x, init, body)   [init].map(x, body)[0]
 math.greatest(a, b)       math_greatest(a, b)
+Object.spec{a: 1, ?b: x}  _built("Object.spec", "a", 1, "?b", x)
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ _TOKEN = re.compile(
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>\d[\w.]*)|(?P<space>\s+|//[^\n]*)|(?P<optional>\.\?|\[\?)|(?P<other>&&|\|\||[=!<>]=|.)""",
     re.VERBOSE,
 )
-_NAMESPACES = frozenset({"math", "sets", "strings", "base64", "format", "ip", "cidr"})
+_NAMESPACES = frozenset({"math", "sets", "strings", "base64", "format", "ip", "cidr", "jsonpatch"})
 _COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 _ENDS_OF_OPTIONALS = frozenset({"orValue", "or", "value", "hasValue", "optMap", "optFlatMap"})
+_BUILT = frozenset({"Object", "JSONPatch"})
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -31,7 +33,7 @@ def tokens(source: str) -> list[str]:
 @lru_cache(1024)
 def rewritten(source: str) -> str:
     """The expression for the library."""
-    if ".?" not in source and "[?" not in source and "cel.bind" not in source and not _namespaced(source):
+    if not any(word in source for word in (".?", "[?", "cel.bind", *_BUILT)) and not _namespaced(source):
         return source
     return " ".join(_rewrite(tokens(source)))
 
@@ -64,6 +66,10 @@ def _rewrite(words: list[str]) -> Iterator[str]:
             end = _closing(words, at + 3, ")")
             yield from _bound(words[at + 4 : end])
             at = end + 1
+        elif word in _BUILT and _starts(words, at) and (brace := _brace(words, at)):
+            end = _closing(words, brace, "}")
+            yield from _built("".join(words[at:brace]), words[brace + 1 : end])
+            at, chained = end + 1, False
         elif word in _NAMESPACES and after == "." and words[at + 3 : at + 4] == ["("] and _starts(words, at):
             yield f"{word}_{words[at + 2]}"
             at += 3
@@ -71,6 +77,29 @@ def _rewrite(words: list[str]) -> Iterator[str]:
             chained = chained and word == "."
             yield word
             at += 1
+
+
+def _brace(words: list[str], at: int) -> int:
+    """Where the literal of a type opens, 0 when it is none."""
+    at += 1
+    while words[at : at + 1] == ["."]:
+        at += 2
+    opens = words[at : at + 1] == ["{"] and _closing(words, at, "}") < len(words)
+    return at if opens else 0
+
+
+def _built(kind: str, inner: list[str]) -> Iterator[str]:
+    yield f'_built("{kind}"'
+    start = 0
+    for end in _commas(inner):
+        entry = inner[start:end]
+        start = end + 1
+        if not entry:
+            continue
+        optional, entry = (entry[0] == "?", entry[1:] if entry[0] == "?" else entry)
+        yield f', "{"?" if optional else ""}{entry[0].strip("`")}",'
+        yield from _rewrite(entry[2:])
+    yield ")"
 
 
 def _starts(words: list[str], at: int) -> bool:

@@ -5,12 +5,14 @@ Source of the strategy: apiextensions-apiserver/pkg/registry/customresource/{str
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from apimachinery.objects.field import FieldError
-from engine.apiserver.custom import published
+from engine.apiserver.custom import embedded, published
 from engine.apiserver.custom.columns import columns, field_labels
+from engine.apiserver.custom.conversion import Conversion, Shaping
 from engine.apiserver.custom.owned import OwnedObject
 from engine.apiserver.custom.scale import scale
 from engine.apiserver.custom.structural import MISSING, Schema, compile_schema, prune, set_defaults
@@ -55,6 +57,7 @@ class _Type:
         else:
             obj["metadata"] = named_type(_METADATA).decode(metadata, Where().child("metadata", self._kind), strict)
         prune(obj, self.schema, "", strict, root=True)
+        embedded.coerce(obj, self.schema, Where(), strict)
         return obj
 
     def set_defaults(self, obj: Json) -> None:
@@ -63,8 +66,13 @@ class _Type:
     def read(self, obj: Json) -> None:
         """Make an object of any stored version one of this version."""
         obj["apiVersion"], obj["kind"] = self._api_version, self._kind
-        prune(obj, self.schema, "", Strict(), root=True)
+        self.coerce(obj)
         set_defaults(obj, self.schema)
+
+    def coerce(self, obj: Json) -> None:
+        """Drop from an object that is stored, or that a webhook made, what this version does not know."""
+        prune(obj, self.schema, "", Strict(), root=True)
+        embedded.coerce(obj, self.schema, Where(), Strict(), lenient=True)
 
     def validate_create(self, obj: Json) -> list[FieldError]:
         return self._errors(obj)
@@ -73,7 +81,7 @@ class _Type:
         return self._errors(new, old)
 
     def _errors(self, new: Json, old: Any = MISSING) -> list[FieldError]:
-        errors = errors_of(new, self.schema, old)
+        errors = [*errors_of(new, self.schema, old), *embedded.errors_of(new, self.schema)]
         if not errors and self.schema.rules_below:
             # CEL takes its time to load; most definitions have no rules.
             from engine.apiserver.custom.rules import rule_errors
@@ -109,15 +117,51 @@ class _Type:
         return {name: part for name, part in obj.items() if name not in ignored}
 
 
-def build(definition: Json, version: Json) -> Kind:
-    """The Kind of one version; names are those accepted."""
+def build(definition: Json) -> list[Kind]:
+    """The Kinds of all served versions; names are those accepted."""
     spec: Json = definition["spec"]
     accepted: Json = definition.get("status", {}).get("acceptedNames") or spec["names"]
+    types = {
+        version["name"]: _Type(
+            _raw(version), spec["group"], version["name"], accepted["kind"], has_status=_status(version)
+        )
+        for version in spec["versions"]
+    }
+    conversion = _conversion(spec, accepted["kind"], types)
+    return [
+        _kind(spec, accepted, version, types[version["name"]], conversion)
+        for version in spec["versions"]
+        if version.get("served")
+    ]
+
+
+def _raw(version: Json) -> Json:
+    return (version.get("schema") or {}).get("openAPIV3Schema") or {}
+
+
+def _status(version: Json) -> bool:
+    return "status" in (version.get("subresources") or {})
+
+
+def _conversion(spec: Json, kind: str, types: Mapping[str, _Type]) -> Conversion | None:
+    given: Json = spec.get("conversion") or {}
+    if given.get("strategy") != "Webhook":
+        return None
+    webhook: Json = given.get("webhook") or {}
+    return Conversion(
+        spec["group"],
+        kind,
+        webhook.get("clientConfig") or {},
+        webhook.get("conversionReviewVersions") or (),
+        {name: Shaping(one.read, one.coerce) for name, one in types.items()},
+    )
+
+
+def _kind(spec: Json, accepted: Json, version: Json, made: _Type, conversion: Conversion | None) -> Kind:
     group, kind, plural = spec["group"], accepted["kind"], accepted["plural"]
-    raw: Json = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    raw: Json = _raw(version)
     subresources: Json = version.get("subresources") or {}
-    has_status = "status" in subresources
-    made = _Type(raw, group, version["name"], kind, has_status=has_status)
+    has_status = _status(version)
     served: dict[str, Subresource] = {}
     if has_status:
         served["status"] = Subresource(
@@ -138,7 +182,9 @@ def build(definition: Json, version: Json) -> Kind:
         subresources=served,
         storage=f"{group}/{plural}",
         stored_as=(group, storage, plural),
-        from_storage=made.read,
+        conversion=conversion,
+        # What a webhook converts is pruned where that is done.
+        from_storage=made.read if conversion is None else _keep,
         decoder=made.decode,
         definition=published.name_of(group, version["name"], kind),
         shape=made.shape,
@@ -156,6 +202,10 @@ def build(definition: Json, version: Json) -> Kind:
         field_labels=field_labels(version),
         field_view=dict[str, Any],
     )
+
+
+def _keep(_obj: Json) -> None:
+    return None
 
 
 def _deprecation(group: str, version: Json, kind: str) -> str:

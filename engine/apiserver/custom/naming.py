@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.apiserver.registry.apiextensions.customresourcedefinition import set_condition
+from engine.apiserver.registry.apiextensions.definition_rules import approval, protected
 from engine.apiserver.registry.kind import Json
 
 _PARTS = ("plural", "singular", "kind", "listKind")
@@ -55,6 +56,10 @@ def settle(definition: Json, others: Iterable[Json], now: str) -> Json:
         accepted.pop("categories", None)
     status["acceptedNames"] = accepted
     _set_conditions(obj, conflicts, now)
+    if protected(group):
+        state, why = approval(definition)
+        verdict = "True" if state == "Approved" else "False"
+        set_condition(obj, "KubernetesAPIApprovalPolicyConformant", verdict, f"{state}Annotation", why, now=now)
     status.setdefault("storedVersions", [])
     return status
 

@@ -50,6 +50,7 @@ class Schema:
     """x-kubernetes-validations."""
     defaults_below: bool
     rules_below: bool
+    embedded_below: bool
 
     def child(self, name: str) -> Schema | None:
         """The schema of a property or of any other key."""
@@ -78,6 +79,7 @@ def compile_schema(raw: Any) -> Schema:
         branches["not"] = (compile_schema(node["not"]),)
     below = [*properties.values(), *(part for part in (additional, items) if part is not None)]
     rules = tuple(node.get("x-kubernetes-validations") or ())
+    embedded = bool(node.get("x-kubernetes-embedded-resource"))
     default = node.get("default", MISSING)
     pattern = node.get("pattern")
     return Schema(
@@ -90,7 +92,7 @@ def compile_schema(raw: Any) -> Schema:
         nullable=bool(node.get("nullable")),
         default=default,
         preserve=bool(node.get("x-kubernetes-preserve-unknown-fields")),
-        embedded=bool(node.get("x-kubernetes-embedded-resource")),
+        embedded=embedded,
         int_or_string=bool(node.get("x-kubernetes-int-or-string")),
         list_type=node.get("x-kubernetes-list-type") or "",
         list_keys=tuple(node.get("x-kubernetes-list-map-keys") or ()),
@@ -102,6 +104,7 @@ def compile_schema(raw: Any) -> Schema:
         rules=rules,
         defaults_below=default is not MISSING or any(part.defaults_below for part in below),
         rules_below=bool(rules) or any(part.rules_below for part in below),
+        embedded_below=embedded or any(part.embedded_below for part in below),
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import structlog
 
 from engine.apiserver import wire
 from engine.apiserver.custom.kinds import build
@@ -18,8 +17,6 @@ from engine.apiserver.registry import catalog
 from engine.apiserver.registry.apiextensions.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from engine.apiserver.registry.kind import Json, Kind
 from engine.store.protocol import Change, Record, Store
-
-log = structlog.get_logger(__name__)
 
 _PREFIX = CUSTOM_RESOURCE_DEFINITION.storage_prefix
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
@@ -94,17 +91,8 @@ class CustomKinds:
         self._drop(before)
         if condition(definition, "Established") != "True":
             return
-        by_webhook = (definition["spec"].get("conversion") or {}).get("strategy") == "Webhook"
-        for version in definition["spec"].get("versions", ()):
-            if version.get("served"):
-                if by_webhook and not version.get("storage"):
-                    # Better not served than served with what its fields do not mean: nobody here asks the webhook yet.
-                    log.warning(
-                        "version not served: it needs conversion by a webhook", crd=name, version=version["name"]
-                    )
-                    continue
-                kind = build(definition, version)
-                self._by_resource[kind.group, kind.version, kind.plural] = kind
+        for kind in build(definition):
+            self._by_resource[kind.group, kind.version, kind.plural] = kind
         self._kinds = None
 
     def _drop(self, definition: Json | None) -> None:

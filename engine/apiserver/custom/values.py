@@ -154,10 +154,6 @@ def _object_errors(value: dict[str, Any], schema: Schema, old: Any, path: str) -
         child = schema.child(name)
         if child is not None:
             yield from errors_of(element, child, before.get(name, MISSING), f"{path}.{name}" if path else name)
-    if schema.embedded:
-        for name in ("apiVersion", "kind"):
-            if not value.get(name):
-                yield required(f"{path}.{name}", "must not be empty")
 
 
 def _list_errors(value: list[Any], schema: Schema, old: Any, path: str) -> Iterator[FieldError]:

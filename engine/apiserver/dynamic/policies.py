@@ -1,144 +1,99 @@
-"""ValidatingAdmissionPolicy: rules in CEL that the engine judges by itself. Pure but for the clock of its budget.
+"""What validating and mutating policies share: which bindings of which policies a request meets, with which parameters.
 
-Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating.
+Source: k8s.io/apiserver/pkg/admission/plugin/policy/generic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from apimachinery.objects.errors import StatusError
-from engine.apiserver.cel.program import Budget, CelError, evaluate, size_of
 from engine.apiserver.dynamic import rules
-from engine.apiserver.dynamic.review import request_of
 from engine.apiserver.guard import Write
-from engine.apiserver.registry.kind import Json
+from engine.apiserver.registry.kind import Json, Kind
 
-FindParam = Callable[[Json, Json, str], list[Json]]
-"""(paramKind, paramRef, namespace of the request) to the parameters."""
+FindParams = Callable[[Json, Json, str], Awaitable[list[Json]]]
+"""(paramKind, paramRef, namespace of the request) to the parameters. Raises Misconfigured."""
 
-_CODES = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
+
+class Misconfigured(Exception):
+    """A policy, or a binding of it, that cannot be applied."""
+
+    def __init__(self, text: str, *, policy: bool = False) -> None:
+        super().__init__(f"failed to configure {'policy' if policy else 'binding'}: {text}")
+        self.policy = policy
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A validation that does not hold."""
+class Invocation:
+    """A policy that a request meets through a binding, with one of its parameters."""
 
-    message: str
-    reason: str
+    policy: Json
+    binding: Json
+    kind: Kind
+    """As which the policy wants to see the object."""
+    params: Json | None
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """By which an invocation is the same again."""
+        metadata: Json = (self.params or {}).get("metadata") or {}
+        names = self.policy["metadata"]["name"], self.binding["metadata"]["name"]
+        return (*names, metadata.get("namespace", ""), metadata.get("name", ""))
 
-def variables_of(write: Write) -> dict[str, Any]:
-    """What match conditions see."""
-    return {"object": write.new, "oldObject": write.old, "request": request_of(write)}
-
-
-def conditions_hold(conditions: list[Json], seen: dict[str, Any]) -> bool:
-    """Whether all match conditions hold. Raises CelError when one fails and none is false."""
-    failed: CelError | None = None
-    for condition in conditions:
-        try:
-            if evaluate(condition["expression"], seen, Budget(), size=size_of(seen["object"])) is not True:
-                return False
-        except CelError as error:
-            failed = CelError(f"expression '{condition['expression']}' resulted in error: {error}")
-    if failed is not None:
-        raise failed
-    return True
+    @property
+    def fails(self) -> bool:
+        """Whether what cannot be evaluated is refused."""
+        return fails(self.policy)
 
 
-def judge(policies: list[Json], bindings: list[Json], write: Write, find_param: FindParam) -> None:
-    """Raises StatusError for the first binding that denies; warns where a binding only warns."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What kept a policy from being applied at all."""
+
+    policy: Json
+    binding: Json | None
+    text: str
+
+
+def fails(policy: Json) -> bool:
+    """Whether what cannot be evaluated is refused."""
+    return policy["spec"].get("failurePolicy", "Fail") != "Ignore"
+
+
+async def invocations(
+    policies: Sequence[Json], bindings: Sequence[Json], write: Write, others: Sequence[Kind], find: FindParams
+) -> tuple[list[Invocation], list[Failure]]:
+    """All that a request meets, in order of names."""
+    found: list[Invocation] = []
+    failures: list[Failure] = []
     for policy in policies:
         spec: Json = policy["spec"]
+        kind = rules.matched(spec.get("matchConstraints") or {}, write, others)
+        if kind is None:
+            continue
         for binding in bindings:
-            if binding["spec"].get("policyName") != policy["metadata"]["name"]:
+            bound: Json = binding["spec"]
+            if bound.get("policyName") != policy["metadata"]["name"]:
                 continue
-            if not _bound(spec.get("matchConstraints") or {}, binding["spec"].get("matchResources"), write):
+            if bound.get("matchResources") and rules.matched(bound["matchResources"], write, others) is None:
                 continue
-            for finding in _findings(spec, binding["spec"], write, find_param):
-                _act(policy, binding, finding, write)
-
-
-def _bound(constraints: Json, resources: Json | None, write: Write) -> bool:
-    for match in (constraints, resources):
-        if match is None:
-            continue
-        named: list[Json] = match.get("resourceRules") or ([] if match is constraints else [_EVERYTHING])
-        if not rules.wanted(match, named, write) or rules.excluded(match.get("excludeResourceRules") or [], write):
-            return False
-    return True
-
-
-_EVERYTHING: Json = {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"]}
-
-
-def _findings(spec: Json, binding: Json, write: Write, find_param: FindParam) -> Iterator[Finding]:
-    fails = spec.get("failurePolicy", "Fail") == "Fail"
-    seen = variables_of(write)
-    seen["namespaceObject"] = (
-        write.context.lookup("", "namespaces", "", write.namespace) if write.kind.namespaced else None
-    )
-    try:
-        if not conditions_hold(spec.get("matchConditions") or [], seen):
-            return
-    except CelError as error:
-        if fails:
-            yield Finding(str(error), "Invalid")
-        return
-    parameters: list[Json | None] = [None]
-    if spec.get("paramKind"):
-        reference: Json = binding.get("paramRef") or {}
-        parameters = [*find_param(spec["paramKind"], reference, write.namespace)]
-        if not parameters and reference.get("parameterNotFoundAction") == "Deny" and fails:
-            yield Finding("no params found for policy binding with `Deny` parameterNotFoundAction", "Invalid")
-    budget = Budget()
-    for params in parameters:
-        yield from _judged(spec, {**seen, "params": params}, budget, fails=fails)
-
-
-def _judged(spec: Json, seen: dict[str, Any], budget: Budget, *, fails: bool) -> Iterator[Finding]:
-    size = size_of(seen["object"])
-    named: dict[str, Any] = {}
-    for variable in spec.get("variables") or ():
-        try:
-            named[variable["name"]] = evaluate(variable["expression"], {**seen, "variables": named}, budget, size=size)
-        except CelError:
-            # Whoever uses it says what is wrong.
-            continue
-    seen = {**seen, "variables": named}
-    for validation in spec.get("validations") or ():
-        source: str = validation["expression"]
-        try:
-            if evaluate(source, seen, budget, size=size) is True:
+            try:
+                params = await _params(spec, bound, write, find)
+            except Misconfigured as error:
+                if fails(policy):
+                    failures.append(Failure(policy, None if error.policy else binding, str(error)))
                 continue
-            text = _message(validation, seen, budget, size)
-            yield Finding(text, validation.get("reason") or "Invalid")
-        except CelError as error:
-            if fails:
-                yield Finding(f"expression '{source}' resulted in error: {error}", "Invalid")
+            found += [Invocation(policy, binding, kind, param) for param in params]
+    return found, failures
 
 
-def _message(validation: Json, seen: dict[str, Any], budget: Budget, size: int) -> str:
-    if validation.get("messageExpression"):
-        try:
-            text = evaluate(validation["messageExpression"], seen, budget, size=size)
-        except CelError:
-            text = ""
-        if isinstance(text, str) and text.strip():
-            return text.strip()
-    return validation.get("message") or f"failed expression: {validation['expression'].strip()}"
-
-
-def _act(policy: Json, binding: Json, finding: Finding, write: Write) -> None:
-    actions: list[str] = binding["spec"].get("validationActions") or ["Deny"]
-    names = f"'{policy['metadata']['name']}' with binding '{binding['metadata']['name']}'"
-    if "Warn" in actions:
-        write.context.warnings.append(f"Validation failed for ValidatingAdmissionPolicy {names}: {finding.message}")
-    if "Deny" in actions:
-        message = f"ValidatingAdmissionPolicy {names} denied request: {finding.message}"
-        refused = write.forbidden(message)
-        details = {**(refused.details or {}), "causes": [{"message": message}]}
-        raise StatusError(refused.message, code=_CODES.get(finding.reason, 422), reason=finding.reason, details=details)
+async def _params(spec: Json, bound: Json, write: Write, find: FindParams) -> Sequence[Json | None]:
+    wanted: Json | None = spec.get("paramKind")
+    reference: Json | None = bound.get("paramRef")
+    if wanted is None or reference is None:
+        return [None]
+    params = await find(wanted, reference, write.namespace)
+    if not params and reference.get("parameterNotFoundAction") == "Deny":
+        raise Misconfigured("no params found for policy binding with `Deny` parameterNotFoundAction")
+    return params

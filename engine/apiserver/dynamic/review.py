@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from apimachinery.objects.errors import StatusError
 from engine.apiserver.dynamic.rules import operation
 from engine.apiserver.guard import Write
-from engine.apiserver.registry.kind import Json
+from engine.apiserver.registry.kind import Json, Kind
 
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 
@@ -32,19 +33,19 @@ class Answer:
     patch: list[Json]
     warnings: list[str]
     status: Json
+    audit: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def request_of(write: Write) -> Json:
     """The request as webhooks and CEL expressions see it, its uid left out."""
     kind, user = write.kind, write.user
-    gvk = {"group": kind.group, "version": kind.version, "kind": _kind_of(write)}
-    gvr = {"group": kind.group, "version": kind.version, "resource": kind.plural}
+    named = write.requested or kind
     verb = operation(write)
     asked: Json = {
-        "kind": gvk,
-        "resource": gvr,
-        "requestKind": gvk,
-        "requestResource": gvr,
+        "kind": _type(write, kind),
+        "resource": {"group": kind.group, "version": kind.version, "resource": kind.plural},
+        "requestKind": _type(write, named),
+        "requestResource": {"group": named.group, "version": named.version, "resource": named.plural},
         "operation": verb,
         "userInfo": _user(user),
         "object": write.new,
@@ -63,9 +64,11 @@ def request_of(write: Write) -> Json:
     return asked
 
 
-def _kind_of(write: Write) -> str:
-    """What the object is: the options where somebody connects."""
-    return write.new["kind"] if write.connects and write.new is not None else write.kind.kind
+def _type(write: Write, kind: Kind) -> Json:
+    group, version, name = write.object_type or (kind.group, kind.version, kind.kind)
+    if write.connects and write.new is not None:
+        name = write.new["kind"]  # the options where somebody connects
+    return {"group": group, "version": version, "kind": name}
 
 
 def _user(user: Any) -> Json:
@@ -89,17 +92,55 @@ def question(write: Write, uid: str, version: str) -> bytes:
     )
 
 
-def answer_of(body: bytes, uid: str) -> Answer:
+def answer_of(body: bytes, uid: str, version: str, *, mutating: bool) -> Answer:
     """Read a webhook's answer. Raises BadAnswer."""
     try:
         review: Any = msgspec.json.decode(body)
-        response: Any = review["response"]
-        if response["uid"] != uid:
-            raise BadAnswer(f"expected response.uid={uid!r}, got {response['uid']!r}")
-        patch = msgspec.json.decode(base64.b64decode(response["patch"])) if response.get("patch") else []
-        return Answer(bool(response["allowed"]), patch, response.get("warnings") or [], response.get("status") or {})
-    except (msgspec.DecodeError, binascii.Error, KeyError, TypeError) as error:
+    except msgspec.DecodeError as error:
         raise BadAnswer(f"received invalid webhook response: {error}") from error
+    response: Any = review.get("response") if isinstance(review, dict) else None
+    if version == "v1":
+        wanted = ("admission.k8s.io/v1", "AdmissionReview")
+        got = (review.get("apiVersion", ""), review.get("kind", "")) if isinstance(review, dict) else ("", "")
+        if got != wanted:
+            raise _bad(f"expected webhook response of {wanted[0]}, Kind={wanted[1]}, got {got[0]}, Kind={got[1]}")
+    if not isinstance(response, dict):
+        raise _bad("webhook response was absent")
+    if version == "v1":
+        if response.get("uid") != uid:
+            raise _bad(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
+        _check_patch(response, mutating=mutating)
+    try:
+        patch: Any = msgspec.json.decode(base64.b64decode(response["patch"])) if response.get("patch") else []
+    except (msgspec.DecodeError, binascii.Error, TypeError, ValueError) as error:
+        raise BadAnswer(f"received undecodable patch in webhook response: {error}") from error
+    if patch and response.get("patchType", "JSONPatch") != "JSONPatch":
+        raise BadAnswer(f'unsupported patch type "{response["patchType"]}"')
+    return Answer(
+        response.get("allowed") is True,
+        patch,
+        [str(text) for text in response.get("warnings") or ()],
+        response.get("status") or {},
+        {str(key): str(value) for key, value in (response.get("auditAnnotations") or {}).items()},
+    )
+
+
+def _check_patch(response: Json, *, mutating: bool) -> None:
+    patch, kind = response.get("patch"), response.get("patchType")
+    if not mutating:
+        for name in ("patch", "patchType"):
+            if response.get(name):
+                raise _bad(f"validating webhook may not return response.{name}")
+    elif patch and kind is None:
+        raise _bad("webhook returned response.patch but not response.patchType")
+    elif kind is not None and not patch:
+        raise _bad("webhook returned response.patchType but not response.patch")
+    elif kind is not None and not kind:
+        raise _bad(f'webhook returned invalid response.patchType of "{kind}"')
+
+
+def _bad(text: str) -> BadAnswer:
+    return BadAnswer(f"received invalid webhook response: {text}")
 
 
 def refusal(name: str, answer: Answer) -> StatusError:

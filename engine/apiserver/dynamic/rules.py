@@ -1,14 +1,15 @@
-"""Which webhooks and policies want to see a request. Pure.
+"""Which webhooks and policies want to see a request, and as which kind. Pure.
 
-Source: k8s.io/apiserver/pkg/admission/plugin/webhook/predicates.
+Source: k8s.io/apiserver/pkg/admission/plugin/webhook/predicates, .../plugin/policy/matching.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.apiserver.guard import Write
-from engine.apiserver.registry.kind import Json
+from engine.apiserver.registry.kind import Json, Kind
 from engine.apiserver.registry.labelselector import matches as selects
 
 _EXEMPT = frozenset(
@@ -37,20 +38,37 @@ def operation(write: Write) -> str:
     return "CREATE" if write.old is None else "UPDATE"
 
 
-def wanted(holder: Json, rules: list[Json], write: Write) -> bool:
-    """Whether one of the rules names the request and both selectors select it."""
-    if not any(_names(rule, write) for rule in rules):
-        return False
-    return _selected_namespace(holder, write) and _selected_object(holder, write)
+def equivalents(kind: Kind, kinds: Sequence[Kind]) -> list[Kind]:
+    """The other kinds that show the same objects: other versions, or another group."""
+    return [one for one in kinds if one.storage_prefix == kind.storage_prefix and one is not kind and not one.measured]
 
 
-def excluded(rules: list[Json], write: Write) -> bool:
-    """Whether a policy's exclusions name the request."""
-    return any(_names(rule, write) for rule in rules)
+def wanted(webhook: Json, write: Write, others: Sequence[Kind]) -> Kind | None:
+    """The kind as which a webhook wants to see a request; None when it does not. `others`: see `equivalents`."""
+    if not _selected_namespace(webhook, write) or not _selected_object(webhook, write):
+        return None
+    return _named(webhook, webhook.get("rules") or [], write, others)
 
 
-def _names(rule: Json, write: Write) -> bool:
-    kind = write.kind
+def matched(match: Json, write: Write, others: Sequence[Kind]) -> Kind | None:
+    """The kind as which matchConstraints or matchResources want to see a request; without rules they want all."""
+    if not _selected_namespace(match, write) or not _selected_object(match, write):
+        return None
+    if _named(match, match.get("excludeResourceRules") or [], write, others) is not None:
+        return None
+    rules: list[Json] = match.get("resourceRules") or []
+    return _named(match, rules, write, others) if rules else write.kind
+
+
+def _named(holder: Json, rules: list[Json], write: Write, others: Sequence[Kind]) -> Kind | None:
+    if any(_names(rule, write.kind, write) for rule in rules):
+        return write.kind
+    if holder.get("matchPolicy") == "Exact":
+        return None
+    return next((kind for rule in rules for kind in others if _names(rule, kind, write)), None)
+
+
+def _names(rule: Json, kind: Kind, write: Write) -> bool:
     scope = rule.get("scope") or "*"
     if scope != "*" and (scope == "Namespaced") is not bool(write.namespace or kind.namespaced):
         return False
@@ -70,11 +88,7 @@ def _in(value: str, values: Any) -> bool:
 
 def _resource(text: str, plural: str, subresource: str) -> bool:
     wanted_plural, _, wanted_sub = text.partition("/")
-    if wanted_plural not in ("*", plural):
-        return False
-    if text in ("*/*", f"{plural}/*"):
-        return True
-    return wanted_sub in (subresource, "*") if wanted_sub else not subresource
+    return wanted_plural in ("*", plural) and wanted_sub in ("*", subresource)
 
 
 def _selected_namespace(holder: Json, write: Write) -> bool:

@@ -73,6 +73,8 @@ class Context:
     service_ips: Allocator | None = None
     node_ports: Allocator | None = None
     warnings: list[str] = field(default_factory=list[str])
+    audit: dict[str, str] = field(default_factory=dict[str, str])
+    """What admission wants to be noted in the audit log."""
     on_commit: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     on_rollback: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
@@ -216,6 +218,8 @@ class Kind:
     """Key prefix below /registry, as upstream lays it out; empty: the plural."""
     stored_as: tuple[str, str, str] | None = None
     """(group, version, plural) of the kind whose storage this one shows in another shape, by to_/from_storage."""
+    conversion: Any = None
+    """How a webhook makes one version of a custom kind another (engine.apiserver.custom.conversion.Conversion)."""
     decoder: Callable[[Json, Strict], Json] | None = None
     """Brings a parsed body into stored form; None: by the published definition."""
     definition: str = ""

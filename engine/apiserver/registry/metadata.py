@@ -133,7 +133,7 @@ def _append_common(errors: list[FieldError], metadata: Json) -> None:
     if "labels" in metadata:
         append_label_errors(errors, metadata["labels"], "metadata.labels")
     if "annotations" in metadata:
-        _append_annotation_errors(errors, metadata["annotations"])
+        append_annotation_errors(errors, metadata["annotations"], "metadata.annotations")
     if "ownerReferences" in metadata:
         _append_owner_errors(errors, metadata["ownerReferences"])
     for finalizer in metadata.get("finalizers", ()):
@@ -147,13 +147,14 @@ def append_label_errors(errors: list[FieldError], labels: dict[str, str], path: 
         errors += (invalid(path, value, message) for message in names.label_value(value))
 
 
-def _append_annotation_errors(errors: list[FieldError], annotations: dict[str, str]) -> None:
+def append_annotation_errors(errors: list[FieldError], annotations: dict[str, str], path: str) -> None:
+    """Judge a map of annotations, wherever it stands."""
     size = 0
     for key, value in annotations.items():
-        errors += (invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower()))
+        errors += (invalid(path, key, text) for text in names.qualified_name(key.lower()))
         size += len(key) + len(value)
     if size > _ANNOTATIONS_LIMIT:
-        errors.append(too_long("metadata.annotations", _ANNOTATIONS_LIMIT))
+        errors.append(too_long(path, _ANNOTATIONS_LIMIT))
 
 
 def _append_owner_errors(errors: list[FieldError], owners: list[Json]) -> None:
@@ -178,6 +179,13 @@ def _append_owner_errors(errors: list[FieldError], owners: list[Json]) -> None:
                     )
                 )
             controller = controller or this
+
+
+def add_finalizer(obj: Json, finalizer: str) -> None:
+    """Let an object not go before somebody says that it may."""
+    finalizers: list[str] = obj["metadata"].setdefault("finalizers", [])
+    if finalizer not in finalizers:
+        finalizers.append(finalizer)
 
 
 def bump_generation_if_changed(new: Json, old: Json, *parts: str) -> None:

@@ -1,11 +1,10 @@
-"""What the plan for a quota is made from: the namespace's pods and Services, and counts of what else it names."""
+"""What the plan for a quota is made from: its namespace's pods, Services, claims, and counts of what else it names."""
 
 from collections.abc import Iterable
 
 from apimachinery.objects.meta import Object, key
 from apimachinery.objects.resources import (
     CONFIGMAPS,
-    PERSISTENTVOLUMECLAIMS,
     REPLICATIONCONTROLLERS,
     RESOURCEQUOTAS,
     SECRETS,
@@ -16,13 +15,14 @@ from engine.controllers.controller import Moment, Reader, Watch
 from engine.controllers.endpointslice import SERVICE_SOURCE
 from engine.controllers.resourcequota.planning import Observed, plan
 from engine.controllers.resourcequota.views import QUOTA_SOURCE
+from engine.controllers.storage.views import CLAIM_SOURCE
 from engine.controllers.views import POD_SOURCE
 
-_WATCHED = {"pods", "services", "services.nodeports", "services.loadbalancers", "count/pods", "count/services"}
-_PLAIN = {
-    resource.plural: resource
-    for resource in (CONFIGMAPS, PERSISTENTVOLUMECLAIMS, REPLICATIONCONTROLLERS, RESOURCEQUOTAS, SECRETS)
-}
+_WATCHED = {
+    "pods", "services", "services.nodeports", "services.loadbalancers", "persistentvolumeclaims",
+    "count/pods", "count/services", "count/persistentvolumeclaims",
+}  # fmt: skip
+_PLAIN = {resource.plural: resource for resource in (CONFIGMAPS, REPLICATIONCONTROLLERS, RESOURCEQUOTAS, SECRETS)}
 
 
 class ResourceQuotaController:
@@ -34,6 +34,7 @@ class ResourceQuotaController:
             Watch(QUOTA_SOURCE, lambda quota, _: [key(quota)]),
             Watch(POD_SOURCE, _quotas_of_namespace),
             Watch(SERVICE_SOURCE, _quotas_of_namespace),
+            Watch(CLAIM_SOURCE, _quotas_of_namespace),
         )
 
     async def observe(self, key: str, reader: Reader, moment: Moment) -> Observed | None:  # noqa: ARG002
@@ -50,6 +51,7 @@ class ResourceQuotaController:
             quota=quota,
             pods=tuple(reader.list(POD_SOURCE, namespace)),
             services=tuple(reader.list(SERVICE_SOURCE, namespace)),
+            claims=tuple(reader.list(CLAIM_SOURCE, namespace)),
             counts=counts,
         )
 

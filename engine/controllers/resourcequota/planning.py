@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
-from apimachinery.objects import quantity
+import msgspec
+
+from apimachinery.objects import quantity, usage
+from apimachinery.objects.meta import Object
 from apimachinery.objects.resources import RESOURCEQUOTAS
 from engine.controllers.actions import Action, RequeueAfter, SetStatus
 from engine.controllers.endpointslice import Service
-from engine.controllers.resourcequota.usage import in_scope, pod_usage, service_usage, total, written
 from engine.controllers.resourcequota.views import Amounts, Quota
+from engine.controllers.storage.views import Claim
 from engine.controllers.views import Pod
 
 RECOUNT = 300.0
@@ -21,6 +25,7 @@ class Observed:
     quota: Quota
     pods: tuple[Pod, ...]
     services: tuple[Service, ...]
+    claims: tuple[Claim, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many there are of other kinds that the quota names: by `secrets` or `count/deployments.apps`."""
 
@@ -29,12 +34,8 @@ def plan(observed: Observed) -> list[Action]:
     quota = observed.quota
     if quota.metadata.deletion_timestamp is not None:
         return []
-    requirements = quota.spec.requirements
-    usage = total(pod_usage(pod) for pod in observed.pods if in_scope(pod, requirements))
-    if not requirements:
-        usage = total((usage, *(service_usage(service) for service in observed.services)))
-        usage |= {name: Decimal(count) for name, count in observed.counts.items()}
-    used: Amounts = {name: written(name, usage.get(name, Decimal(0))) for name in quota.spec.hard}
+    total = _counted(observed)
+    used: Amounts = {name: usage.printed(total.get(name, Decimal(0)), name) for name in quota.spec.hard}
     again: list[Action] = [RequeueAfter(seconds=RECOUNT)] if observed.counts else []
     if _same(quota.status.hard, quota.spec.hard) and _same(quota.status.used, used):
         return again
@@ -50,6 +51,26 @@ def plan(observed: Observed) -> list[Action]:
         ),
         *again,
     ]
+
+
+def _counted(observed: Observed) -> dict[str, Decimal]:
+    """What the objects use together, by the rules that the API server admits them by."""
+    spec: dict[str, Any] = msgspec.to_builtins(observed.quota.spec)
+    total: dict[str, Decimal] = {}
+    kinds: tuple[tuple[usage.GroupResource, tuple[Object, ...]], ...] = (
+        (usage.PODS, observed.pods),
+        (usage.SERVICES, observed.services),
+        (usage.CLAIMS, observed.claims),
+    )
+    for resource, objects in kinds:
+        for counted in objects:
+            obj: dict[str, Any] = msgspec.to_builtins(counted)
+            if usage.in_scope(spec, resource, obj):
+                for name, amount in usage.usage_of(resource, obj).items():
+                    total[name] = total.get(name, Decimal(0)) + amount
+    if not observed.quota.spec.scopes and observed.quota.spec.scope_selector is None:
+        total |= {name: Decimal(count) for name, count in observed.counts.items()}
+    return total
 
 
 def _same(left: Amounts, right: Amounts) -> bool:

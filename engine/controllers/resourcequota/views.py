@@ -24,12 +24,6 @@ class QuotaSpec(msgspec.Struct, frozen=True, rename="camel"):
     scopes: tuple[str, ...] = ()
     scope_selector: ScopeSelector | None = None
 
-    @property
-    def requirements(self) -> tuple[ScopeRequirement, ...]:
-        """All scopes, however they are written: each must hold."""
-        selected = self.scope_selector.match_expressions if self.scope_selector is not None else ()
-        return (*(ScopeRequirement(scope_name=scope) for scope in self.scopes), *selected)
-
 
 class QuotaStatus(msgspec.Struct, frozen=True, rename="camel"):
     hard: Amounts = {}

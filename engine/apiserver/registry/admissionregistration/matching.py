@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
 from engine.apiserver.registry import names
@@ -48,7 +51,7 @@ def append_rule_errors(errors: list[FieldError], rule: Json, path: str) -> None:
 
 
 def append_condition_errors(errors: list[FieldError], conditions: list[Json], path: str) -> None:
-    """Judge match conditions, their expressions' meaning left aside."""
+    """Judge match conditions."""
     if len(conditions) > _MOST_CONDITIONS:
         detail = f"{len(conditions)}: must have at most {_MOST_CONDITIONS} items"
         errors.append(FieldError(kind="TooMany", field=path, detail=detail))
@@ -62,8 +65,21 @@ def append_condition_errors(errors: list[FieldError], conditions: list[Json], pa
             if name in seen:
                 errors.append(FieldError(kind="Duplicate", field=f"{path}[{index}].name", value=name))
         seen.add(name)
-        if not str(condition.get("expression", "")).strip():
-            errors.append(required(f"{path}[{index}].expression"))
+        append_expression_errors(errors, condition.get("expression", ""), f"{path}[{index}].expression")
+
+
+def append_expression_errors(errors: list[FieldError], source: str, path: str, absent: str = "") -> None:
+    """Judge an expression in CEL: it must be there and compile."""
+    if not source.strip():
+        errors.append(required(path, absent))
+        return
+    # A second of loading: only who has expressions pays for it.
+    from engine.apiserver.cel.program import CelError, compiled
+
+    try:
+        compiled(source)
+    except CelError as error:
+        errors.append(invalid(path, source, f"compilation failed: {error}"))
 
 
 def append_selectors_errors(errors: list[FieldError], holder: Json, path: str) -> None:
@@ -74,7 +90,10 @@ def append_selectors_errors(errors: list[FieldError], holder: Json, path: str) -
 
 def append_client_errors(errors: list[FieldError], client: Json, path: str) -> None:
     """Judge where a webhook is: a URL or a Service."""
-    url, service = client.get("url"), client.get("service")
+    url, service, bundle = client.get("url"), client.get("service"), client.get("caBundle")
+    if bundle and not _is_bundle(bundle):
+        text = "unable to load root certificates: unable to parse bytes as PEM block"
+        errors.append(invalid(f"{path}.caBundle", bundle, text))
     if (url is None) == (service is None):
         errors.append(required(path, "exactly one of url or service is required"))
     elif url is not None:
@@ -92,6 +111,13 @@ def append_client_errors(errors: list[FieldError], client: Json, path: str) -> N
         where = service.get("path")
         if where is not None and not where.startswith("/"):
             errors.append(invalid(f"{path}.service.path", where, "must start with a '/'"))
+
+
+def _is_bundle(text: str) -> bool:
+    try:
+        return bool(x509.load_pem_x509_certificates(base64.b64decode(text)))
+    except ValueError:
+        return False
 
 
 def _append_url_errors(errors: list[FieldError], url: str, path: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from apimachinery.objects.field import FieldError, not_supported, required
+from apimachinery.objects.field import FieldError, invalid, not_supported, required
 from engine.apiserver.registry import columns, metadata, names
 from engine.apiserver.registry.admissionregistration import matching
 from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
@@ -14,6 +14,8 @@ from engine.apiserver.registry.views import AGE, NAME, UNSET, Metadata
 
 _REINVOCATIONS = ("IfNeeded", "Never")
 _PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
+_PATCH_FIELDS = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 
 
 class _ParamKind(msgspec.Struct, frozen=True, rename="camel"):
@@ -82,9 +84,14 @@ def _append_shared_errors(errors: list[FieldError], spec: Json) -> None:
             errors.append(required("spec.matchConstraints.resourceRules"))
     matching.append_condition_errors(errors, spec.get("matchConditions", []), "spec.matchConditions")
     for index, variable in enumerate(spec.get("variables", ())):
-        for field in ("name", "expression"):
-            if not str(variable.get(field, "")).strip():
-                errors.append(required(f"spec.variables[{index}].{field}", f"{field} is not specified"))
+        path = f"spec.variables[{index}]"
+        name: str = variable.get("name", "")
+        if not name.strip():
+            errors.append(required(f"{path}.name", "name is not specified"))
+        elif not name.isascii() or not name.isidentifier():
+            errors.append(invalid(f"{path}.name", name, "name is not a valid CEL identifier"))
+        source: str = variable.get("expression", "")
+        matching.append_expression_errors(errors, source, f"{path}.expression", "expression is not specified")
 
 
 def _validate_validating(obj: Json) -> list[FieldError]:
@@ -95,11 +102,22 @@ def _validate_validating(obj: Json) -> list[FieldError]:
     if not validations and not spec.get("auditAnnotations"):
         detail = "validations or auditAnnotations must be specified"
         errors.append(required("spec.validations", f"{detail}"))
-    errors += (
-        required(f"spec.validations[{index}].expression", "expression is not specified")
-        for index, validation in enumerate(validations)
-        if not str(validation.get("expression", "")).strip()
-    )
+    for index, validation in enumerate(validations):
+        path, source = f"spec.validations[{index}]", validation.get("expression", "")
+        matching.append_expression_errors(errors, source, f"{path}.expression", "expression is not specified")
+        if validation.get("messageExpression"):
+            matching.append_expression_errors(errors, validation["messageExpression"], f"{path}.messageExpression")
+        message: str = validation.get("message", "")
+        if "\n" in message.strip():
+            errors.append(invalid(f"{path}.message", message, "message must not contain line breaks"))
+        reason = validation.get("reason")
+        if reason is not None and reason not in _REASONS:
+            errors.append(not_supported(f"{path}.reason", reason, _REASONS))
+    for index, annotation in enumerate(spec.get("auditAnnotations", ())):
+        path, source = f"spec.auditAnnotations[{index}]", annotation.get("valueExpression", "")
+        errors += (invalid(f"{path}.key", annotation["key"], text) for text in names.qualified_name(annotation["key"]))
+        absent = "valueExpression is not specified"
+        matching.append_expression_errors(errors, source, f"{path}.valueExpression", absent)
     return errors
 
 
@@ -114,6 +132,15 @@ def _validate_mutating(obj: Json) -> list[FieldError]:
         kind = mutation.get("patchType", "")
         if kind not in _PATCH_TYPES:
             errors.append(not_supported(f"spec.mutations[{index}].patchType", kind, _PATCH_TYPES))
+            continue
+        field = _PATCH_FIELDS[kind]
+        given: Json | None = mutation.get(field)
+        path = f"spec.mutations[{index}].{field}"
+        if given is None:
+            errors.append(required(path, f"{field} is required when patchType is {kind}"))
+        else:
+            source = given.get("expression", "")
+            matching.append_expression_errors(errors, source, f"{path}.expression", "expression is not specified")
     again = spec.get("reinvocationPolicy", "")
     if not again:
         errors.append(required("spec.reinvocationPolicy"))

@@ -10,7 +10,7 @@ import msgspec
 
 from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import names
-from engine.apiserver.registry.apiextensions.definition_rules import errors_of, update_errors
+from engine.apiserver.registry.apiextensions.definition_rules import create_errors, errors_of, update_errors
 from engine.apiserver.registry.kind import Cell, Column, Context, DeleteOptions, Json, Kind, Subresource
 from engine.apiserver.registry.metadata import bump_generation_if_changed, put_back_part
 from engine.apiserver.registry.views import NAME, Metadata
@@ -128,6 +128,7 @@ CUSTOM_RESOURCE_DEFINITION = Kind(
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=errors_of,
+    validate_create=create_errors,
     validate_update=update_errors,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,

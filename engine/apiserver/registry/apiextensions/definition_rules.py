@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
-from apimachinery.objects.field import FieldError, forbidden, immutable, invalid, not_supported, required
+from apimachinery.objects.field import (
+    FieldError,
+    duplicate,
+    forbidden,
+    immutable,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
 from engine.apiserver.registry import names
+from engine.apiserver.registry.admissionregistration.matching import append_client_errors
+from engine.apiserver.registry.apiextensions.cel_rules import schema_at
 from engine.apiserver.registry.apiextensions.schema_rules import schema_errors
 from engine.apiserver.registry.kind import Json
 
 _FIXED = ("group", "scope")
+_MOST_SELECTABLE = 8
+APPROVED = "api-approved.kubernetes.io"
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 
@@ -43,10 +57,15 @@ def errors_of(obj: Json) -> list[FieldError]:
     return errors
 
 
+def create_errors(obj: Json) -> list[FieldError]:
+    """Judge a new definition: groups of Kubernetes' own are not for everybody."""
+    return _approval_errors(obj, "")
+
+
 def update_errors(new: Json, old: Json) -> list[FieldError]:
     """Judge a changed definition: what names an API stays, and so do versions that objects may be stored in."""
     spec, before = new.get("spec", {}), old.get("spec", {})
-    errors: list[FieldError] = []
+    errors = _approval_errors(new, approval(old)[0])
     if _established(old):
         errors += (immutable(f"spec.{part}", spec.get(part)) for part in _FIXED if spec.get(part) != before.get(part))
         wanted, granted = spec.get("names", {}), before.get("names", {})
@@ -65,6 +84,38 @@ def update_errors(new: Json, old: Json) -> list[FieldError]:
             )
             errors.append(invalid(f"status.storedVersions[{position}]", version, detail))
     return errors
+
+
+def protected(group: str) -> bool:
+    """Whether a group is one of Kubernetes' own, whose definitions need the community's approval."""
+    return group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))
+
+
+def approval(obj: Json) -> tuple[str, str]:
+    """(Missing, Unapproved, Approved or Invalid; why) by the annotation for it."""
+    given: str = (obj["metadata"].get("annotations") or {}).get(APPROVED, "")
+    see = "see https://github.com/kubernetes/enhancements/pull/1111"
+    if not given:
+        return "Missing", f'protected groups must have approval annotation "{APPROVED}", {see}'
+    if given.startswith("unapproved"):
+        return "Unapproved", f'not approved: "{given}"'
+    parts = urlsplit(given)
+    if parts.scheme and parts.netloc:
+        return "Approved", f"approved in {given}"
+    with_what = 'with either a URL or a reason starting with "unapproved"'
+    return "Invalid", f'protected groups must have approval annotation "{APPROVED}" {with_what}, {see}'
+
+
+def _approval_errors(obj: Json, before: str) -> list[FieldError]:
+    if not protected(obj.get("spec", {}).get("group", "")):
+        return []
+    state, why = approval(obj)
+    where = f"metadata.annotations[{APPROVED}]"
+    if state == before or state in ("Approved", "Unapproved"):
+        return []
+    if state == "Missing":
+        return [required(where, why)]
+    return [invalid(where, obj["metadata"]["annotations"][APPROVED], why)]
 
 
 def _established(obj: Json) -> bool:
@@ -107,9 +158,34 @@ def _append_version_errors(errors: list[FieldError], spec: Json) -> None:
         _append_subresource_errors(errors, version.get("subresources") or {}, f"{path}.subresources")
         for number, column in enumerate(version.get("additionalPrinterColumns") or ()):
             _append_column_errors(errors, column, f"{path}.additionalPrinterColumns[{number}]")
-        for number, field in enumerate(version.get("selectableFields") or ()):
-            if not field.get("jsonPath"):
-                errors.append(required(f"{path}.selectableFields[{number}].jsonPath"))
+        _append_selectable_errors(
+            errors, version.get("selectableFields") or [], schema or {}, f"{path}.selectableFields"
+        )
+
+
+def _append_selectable_errors(errors: list[FieldError], fields: list[Json], schema: Json, path: str) -> None:
+    seen: set[str] = set()
+    for number, field in enumerate(fields):
+        where, given = f"{path}[{number}].jsonPath", field.get("jsonPath") or ""
+        if not given:
+            errors.append(required(where))
+            continue
+        found = schema_at(schema, given, lists=False)
+        if given.startswith(".metadata"):
+            errors.append(invalid(where, given, "must not point to fields in metadata"))
+        elif found is None:
+            errors.append(invalid(where, given, "is an invalid path: does not refer to a valid field"))
+        elif found.get("type") not in ("string", "boolean", "integer"):
+            text = (
+                "must point to a field of type string, boolean or integer. Enum string fields and strings with formats"
+                " are allowed."
+            )
+            errors.append(invalid(where, given, text))
+        if given in seen:
+            errors.append(duplicate(where, given))
+        seen.add(given)
+    if len(seen) > _MOST_SELECTABLE:
+        errors.append(too_many(path, len(seen), _MOST_SELECTABLE))
 
 
 def _append_subresource_errors(errors: list[FieldError], subresources: Json, path: str) -> None:
@@ -178,9 +254,23 @@ def _append_conversion_errors(errors: list[FieldError], conversion: Json) -> Non
         errors.append(forbidden("spec.conversion.webhookClientConfig", text))
     elif strategy == "Webhook":
         config: Json = (webhook or {}).get("clientConfig") or {}
+        path = "spec.conversion.webhookClientConfig"
         if not config:
-            errors.append(required("spec.conversion.webhookClientConfig", "required when strategy is set to Webhook"))
-        elif ("url" in config) is ("service" in config):
-            errors.append(required("spec.conversion.webhookClientConfig", "exactly one of url or service is required"))
-        if not (webhook or {}).get("conversionReviewVersions"):
-            errors.append(required("spec.conversion.conversionReviewVersions"))
+            errors.append(required(path, "required when strategy is set to Webhook"))
+        else:
+            append_client_errors(errors, config, path)
+        _append_review_errors(errors, (webhook or {}).get("conversionReviewVersions") or [])
+
+
+def _append_review_errors(errors: list[FieldError], versions: list[str]) -> None:
+    path = "spec.conversion.conversionReviewVersions"
+    if not versions:
+        errors.append(required(path))
+        return
+    for number, version in enumerate(versions):
+        if version in versions[:number]:
+            errors.append(invalid(f"{path}[{number}]", version, "duplicate version"))
+        else:
+            errors += (invalid(f"{path}[{number}]", version, text) for text in names.dns_1035_label(version))
+    if not {"v1", "v1beta1"} & set(versions):
+        errors.append(invalid(path, versions, "must include at least one of v1, v1beta1"))

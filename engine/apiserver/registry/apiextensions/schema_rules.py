@@ -11,6 +11,7 @@ from typing import Any
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported, required
 from engine.apiserver.custom.structural import compile_schema, translated
 from engine.apiserver.custom.values import errors_of as value_errors
+from engine.apiserver.registry.apiextensions.cel_rules import append_rule_errors
 from engine.apiserver.registry.kind import Json
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -42,7 +43,10 @@ def schema_errors(schema: Json, path: str) -> list[FieldError]:
     return errors
 
 
-def _append_errors(errors: list[FieldError], node: Json, path: str, *, root: bool = False) -> None:
+def _append_errors(
+    errors: list[FieldError], node: Json, path: str, *, root: bool = False, uncorrelated: str = ""
+) -> None:
+    """`uncorrelated`: where the list stands whose elements cannot be told from what they were before, if in one."""
     _append_word_errors(errors, node, path)
     if not root and not node.get("type") and not _untyped(node):
         kind = "array items" if path.endswith(".items") else "object fields"
@@ -55,39 +59,21 @@ def _append_errors(errors: list[FieldError], node: Json, path: str, *, root: boo
     elif additional is False:
         errors.append(forbidden(f"{path}.additionalProperties", "must not be set to false"))
     for name, child in properties.items():
-        _append_errors(errors, child, f"{path}.properties[{name}]")
+        _append_errors(errors, child, f"{path}.properties[{name}]", uncorrelated=uncorrelated)
     if isinstance(additional, dict):
-        _append_errors(errors, additional, f"{path}.additionalProperties")
+        _append_errors(errors, additional, f"{path}.additionalProperties", uncorrelated=uncorrelated)
     items: Any = node.get("items")
     if isinstance(items, list):
         errors.append(forbidden(f"{path}.items", "items must be a schema object and not an array"))
     elif isinstance(items, dict):
-        _append_errors(errors, items, f"{path}.items")
+        told_apart = node.get("x-kubernetes-list-type") == "map"
+        _append_errors(errors, items, f"{path}.items", uncorrelated=uncorrelated or ("" if told_apart else path))
     elif node.get("type") == "array":
         errors.append(required(f"{path}.items", "must be specified"))
     if "default" in node and not errors:
         _append_default_errors(errors, node, path)
     for position, rule in enumerate(node.get("x-kubernetes-validations") or ()):
-        if not (rule.get("rule") or "").strip():
-            errors.append(required(f"{path}.x-kubernetes-validations[{position}].rule", "rule is not specified"))
-            continue
-        _append_rule_errors(errors, rule, f"{path}.x-kubernetes-validations[{position}]")
-
-
-def _append_rule_errors(errors: list[FieldError], rule: Json, path: str) -> None:
-    from engine.apiserver.cel.program import CelError, compiled
-
-    for field in ("rule", "messageExpression"):
-        source: str = rule.get(field) or ""
-        if not source:
-            continue
-        try:
-            compiled(source)
-        except CelError as error:
-            errors.append(invalid(f"{path}.{field}", rule, f"compilation failed: {error}"))
-    message: str = rule.get("message") or ""
-    if "\n" in message:
-        errors.append(invalid(f"{path}.message", message, "message must not contain line breaks"))
+        append_rule_errors(errors, rule, node, f"{path}.x-kubernetes-validations[{position}]", uncorrelated)
 
 
 def _untyped(node: Json) -> bool:

@@ -11,6 +11,7 @@ from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata
 
+_NOT_READY = "node.kubernetes.io/not-ready"
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE_LABEL = "kubernetes.io/role"
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
@@ -87,6 +88,13 @@ def _set_defaults(obj: Json) -> None:
         status["allocatable"] = dict(status["capacity"])
 
 
+def _admit(obj: Json, _context: Context) -> None:
+    """Do what the admission plugin TaintNodesByCondition does: nothing comes before the machine says it is ready."""
+    taints: list[Json] = obj["spec"].setdefault("taints", [])
+    if not any(taint.get("key") == _NOT_READY and taint.get("effect") == "NoSchedule" for taint in taints):
+        taints.append({"key": _NOT_READY, "effect": "NoSchedule"})
+
+
 def _validate(obj: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     seen: set[tuple[Any, Any]] = set()
@@ -140,6 +148,7 @@ NODE = Kind(
     },
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
+    admit=_admit,
     validate=_validate,
     validate_update=_validate_update,
     prepare_update=_prepare_update,

@@ -20,6 +20,9 @@ _NO_SOURCE = frozenset({
 })  # fmt: skip
 
 
+_PROTECTION = "kubernetes.io/pv-protection"
+
+
 class _Metadata(Metadata, frozen=True, rename="camel"):
     annotations: dict[str, str] = {}
 
@@ -164,6 +167,11 @@ def _status_update(new: Json, old: Json, context: Context) -> None:
         status["lastPhaseTransitionTime"] = format_time(context.now)
 
 
+def _admit(obj: Json, _context: Context) -> None:
+    """Do what the admission plugin StorageObjectInUseProtection does."""
+    metadata.add_finalizer(obj, _PROTECTION)
+
+
 PERSISTENT_VOLUME = Kind(
     group="",
     version="v1",
@@ -177,6 +185,7 @@ PERSISTENT_VOLUME = Kind(
     },
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
+    admit=_admit,
     validate=_validate,
     validate_update=_validate_update,
     prepare_create=_prepare_create,

@@ -20,6 +20,9 @@ DEFAULT_CLASS_MARKS = (
 )
 
 
+_PROTECTION = "kubernetes.io/pvc-protection"
+
+
 class _Metadata(Metadata, frozen=True, rename="camel"):
     annotations: dict[str, str] = {}
 
@@ -140,7 +143,8 @@ def _prepare_update(new: Json, old: Json, _context: Context) -> None:
 
 
 def _admit(obj: Json, context: Context) -> None:
-    """Do what the admission plugin DefaultStorageClass does."""
+    """Do what the admission plugins StorageObjectInUseProtection and DefaultStorageClass do."""
+    metadata.add_finalizer(obj, _PROTECTION)
     if BETA_CLASS in obj["metadata"].get("annotations", {}) or "storageClassName" in obj["spec"]:
         return
     name = default_class(context)

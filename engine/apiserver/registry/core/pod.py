@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from apimachinery.objects.errors import Forbidden
 from apimachinery.objects.field import FieldError, forbidden
 from engine.apiserver.registry import metadata, names
-from engine.apiserver.registry.core.accounttoken import mount_account_token
+from engine.apiserver.registry.core.pod_admission import admit
 from engine.apiserver.registry.core.pod_labelkeys import merge_label_keys
 from engine.apiserver.registry.core.pod_printing import POD_COLUMNS, PodRow
 from engine.apiserver.registry.core.pod_update import ephemeral_containers_errors, resize_errors, update_errors
@@ -19,16 +18,7 @@ from engine.apiserver.registry.podspec.defaults import (
 )
 from engine.apiserver.registry.podspec.resources import qos_class
 from engine.apiserver.registry.podspec.validation import append_spec_errors
-from engine.apiserver.registry.scheduling.priorityclass import SYSTEM_CLASSES
 
-_DEFAULT_ACCOUNT = "default"
-_EVICTION_AFTER = 300
-_AUTOMATIC_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-# They count even where somebody deleted them.
-_SYSTEM_CLASSES: dict[str, Json] = {
-    name: {"metadata": {"name": name}, "value": value} for name, value in SYSTEM_CLASSES.items()
-}
-_MIRROR = "kubernetes.io/config.mirror"
 _GATED: Json = {
     "type": "PodScheduled",
     "status": "False",
@@ -78,79 +68,6 @@ def _set_defaults(obj: Json) -> None:
     spec: Json = obj.setdefault("spec", {})
     set_spec_defaults(spec)
     set_pod_defaults(spec)
-
-
-def _admit(obj: Json, context: Context) -> None:
-    """Do what the admission plugins ServiceAccount, Priority and DefaultTolerationSeconds do."""
-    spec: Json = obj["spec"]
-    if _MIRROR not in obj["metadata"].get("annotations", {}):
-        _admit_account(obj, context)
-    _admit_priority(obj, context)
-    for key in _AUTOMATIC_TOLERATIONS:
-        tolerations: list[Json] = spec.setdefault("tolerations", [])
-        if not any(
-            toleration.get("key", "") in {key, ""} and toleration.get("effect", "") in {"NoExecute", ""}
-            for toleration in tolerations
-        ):
-            tolerations.append(
-                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _EVICTION_AFTER}
-            )
-
-
-def _admit_account(obj: Json, context: Context) -> None:
-    spec, meta = obj["spec"], obj["metadata"]
-    name = spec.get("serviceAccountName") or _DEFAULT_ACCOUNT
-    spec["serviceAccountName"] = spec["serviceAccount"] = name
-    account = context.lookup("", "serviceaccounts", meta.get("namespace", ""), name)
-    if account is None:
-        # The default account is made a moment after its namespace: a pod created in between need not fail.
-        if name != _DEFAULT_ACCOUNT:
-            detail = (
-                f'error looking up service account {meta.get("namespace")}/{name}: serviceaccount "{name}" not found'
-            )
-            raise _refused(obj, detail)
-        account = {}
-    mount_account_token(obj, account)
-    if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
-        spec["imagePullSecrets"] = account["imagePullSecrets"]
-
-
-def _admit_priority(obj: Json, context: Context) -> None:
-    spec: Json = obj["spec"]
-    name = spec.get("priorityClassName", "")
-    found = _priority_class(name, context)
-    if found is None and name:
-        raise _refused(obj, f"no PriorityClass with name {name} was found")
-    found = found or {}
-    if not name and found:
-        spec["priorityClassName"] = found["metadata"]["name"]
-    priority = found.get("value", 0)
-    if spec.setdefault("priority", priority) != priority:
-        raise _refused(
-            obj,
-            f"the integer value of priority ({spec['priority']}) must not be provided in pod spec;"
-            f" priority admission controller computed {priority} from the given PriorityClass name",
-        )
-    policy = found.get("preemptionPolicy", "PreemptLowerPriority")
-    if spec.setdefault("preemptionPolicy", policy) != policy:
-        raise _refused(
-            obj,
-            f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec;"
-            f" priority admission controller computed {policy} from the given PriorityClass name",
-        )
-
-
-def _priority_class(name: str, context: Context) -> Json | None:
-    """The class named; for no name the one that is marked as default, the lowest if there are several."""
-    if name:
-        return context.lookup("scheduling.k8s.io", "priorityclasses", "", name) or _SYSTEM_CLASSES.get(name)
-    marked = [item for item in context.find("scheduling.k8s.io", "priorityclasses", "") if item.get("globalDefault")]
-    return min(marked, key=lambda item: item.get("value", 0), default=None)
-
-
-def _refused(obj: Json, detail: str) -> Forbidden:
-    name = obj["metadata"].get("name", "")
-    return Forbidden(f'pods "{name}" is forbidden: {detail}', details={"name": name, "kind": "pods"})
 
 
 def _validate(obj: Json) -> list[FieldError]:
@@ -253,7 +170,7 @@ POD = Kind(
     },
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
-    admit=_admit,
+    admit=admit,
     validate=_validate,
     validate_update=update_errors,
     prepare_create=_prepare_create,

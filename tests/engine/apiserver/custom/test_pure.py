@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.apiserver.custom.formats import holds
+from engine.apiserver.custom.formats import FORMATS, holds
 from engine.apiserver.custom.jsonpath import PathError, compile_path
 from engine.apiserver.custom.structural import compile_schema, prune, set_defaults, translated
 from engine.apiserver.custom.table import priority
@@ -142,9 +142,26 @@ def test_any_value_is_judged_without_failing_and_pruned_once(value: Any) -> None
     assert again.messages == []
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("creditcard", "4111 1111 1111 1111", "4111 1111 1111 1112"), ("isbn10", "0-306-40615-2", "0-306-40615-3"),
+        ("isbn13", "978-0-306-40615-7", "978-0-306-40615-8"), ("isbn", "978-0-306-40615-7", "x"),
+        ("k8s-long-name", "a.b-c", "a..b"), ("k8s-short-name", "a-b", "a.b"), ("ssn", "123-45-6789", "123-456-789"),
+        ("uuid4", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "f47ac10b-58cc-3372-a567-0e02b2c3d479"),
+        ("uuid3", "f47ac10b-58cc-3372-a567-0e02b2c3d479", "x"), ("mac", "01:23:45:67:89:ab", "01:23"),
+        ("rgbcolor", "rgb(1,2,3)", "rgb(1,2)"), ("hexcolor", "#fff", "#ff"), ("duration", "1h30m", "1x"),
+        ("unheard-of", "anything", None),
+    ],
+)  # fmt: skip
+def test_formats_are_checked(name: str, good: str, bad: str | None) -> None:
+    assert holds(name, good)
+    assert bad is None or not holds(name, bad)
+
+
 @given(st.text())
 def test_formats_answer_for_any_text(text: str) -> None:
-    for name in ("byte", "cidr", "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"):
+    for name in FORMATS:
         assert holds(name, text) in (True, False)
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import ssl
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import CONFIGMAPS, NAMESPACES, Resource
-from engine.pki import Pki
+from tests.engine.apiserver.custom.test_conversion import V2, defined, point
+from tests.engine.apiserver.hooks import RULE, Hooks
 from tests.engine.conftest import RunningEngine
 
 Json = dict[str, Any]
@@ -28,50 +24,6 @@ POLICIES = Resource(GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmis
 BINDINGS = Resource(
     GROUP, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", namespaced=False
 )
-RULE = {"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
-
-
-class Hooks:
-    """A server of webhooks: each path answers by its function; what was asked is kept."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Json]] = []
-        self.answers: dict[str, Callable[[Json], Json]] = {}
-        self.url = ""
-        self.bundle = ""
-
-    async def handle(self, request: web.Request) -> web.Response:
-        review = await request.json()
-        asked = review["request"]
-        self.asked.append((request.path, asked))
-        answer = self.answers[request.path](asked)
-        if answer.get("slow"):
-            await asyncio.sleep(5)
-        return web.json_response({**review, "request": None, "response": {"uid": asked["uid"], **answer}})
-
-    def webhook(self, path: str, **more: Any) -> Json:
-        return {
-            "name": f"{path}.hooks.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
-            "clientConfig": {"url": f"{self.url}/{path}", "caBundle": self.bundle}, "rules": [RULE], **more,
-        }  # fmt: skip
-
-
-@pytest.fixture
-async def hooks(tmp_path: Path) -> AsyncIterator[Hooks]:
-    served = Hooks()
-    pki = Pki.ensure(tmp_path / "hooks", names=(), domain="cluster.local")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "hooks/pki/server.crt", tmp_path / "hooks/pki/server.key")
-    app = web.Application()
-    app.router.add_post("/{path}", served.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    port = runner.addresses[0][1]
-    served.url, served.bundle = f"https://127.0.0.1:{port}", base64.b64encode(pki.ca_pem).decode()
-    yield served
-    await runner.cleanup()
 
 
 def configuration(resource: Resource, name: str, *webhooks: Json) -> Json:
@@ -206,3 +158,115 @@ async def test_policy_may_only_warn(engine: RunningEngine) -> None:
     await engine.client.create(BINDINGS, binding("w", "Warn"))
     ran = await engine.kubectl("create", "configmap", "x", "--from-literal=a=b")
     assert "Warning: Validation failed for ValidatingAdmissionPolicy 'w' with binding 'w-b': not nice" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        pytest.param({"uid": "other", "allowed": True}, 'expected response.uid="', id="uid"),
+        pytest.param(
+            {"allowed": True, "patch": "W10="}, "webhook returned response.patch but not response.patchType", id="type"
+        ),
+        pytest.param(
+            {"allowed": True, "patchType": "JSONPatch"},
+            "webhook returned response.patchType but not response.patch", id="patch",
+        ),
+    ],
+)  # fmt: skip
+async def test_answers_that_are_none_are_refused(engine: RunningEngine, hooks: Hooks, answer: Json, text: str) -> None:
+    hooks.answers["/odd"] = lambda _: answer
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("odd")))
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(), "default")
+    start = (
+        'Internal error occurred: failed calling webhook "odd.hooks.example.com": received invalid webhook response: '
+    )
+    assert refused.value.message.startswith(start + text)
+
+
+async def test_dry_run_asks_only_webhooks_without_side_effects(engine: RunningEngine, hooks: Hooks) -> None:
+    hooks.answers["/some"] = lambda _: {"allowed": True}
+    for resource in (MUTATING, VALIDATING):
+        hook = hooks.webhook("some", sideEffects="NoneOnDryRun")
+        await engine.client.create(resource, configuration(resource, "none", hook))
+    await engine.client.create(CONFIGMAPS, config_map(), "default", dry_run=True)
+    assert [asked["dryRun"] for _, asked in hooks.asked] == [True, True]
+
+
+async def test_conditions_that_cannot_be_judged_refuse_or_leave_the_webhook_out(
+    engine: RunningEngine, hooks: Hooks
+) -> None:
+    hooks.answers["/no"] = lambda _: {"allowed": False}
+    conditions = [{"name": "c", "expression": "object.data.missing == 'x'"}]
+    made = await engine.client.create(
+        VALIDATING, configuration(VALIDATING, "v", hooks.webhook("no", matchConditions=conditions))
+    )
+    with pytest.raises(StatusError) as refused:
+        await engine.client.create(CONFIGMAPS, config_map(), "default")
+    assert refused.value.code == 403
+    assert refused.value.message == (
+        "configmaps \"a\" is forbidden: expression 'object.data.missing == 'x'' resulted in error: no such key: missing"
+    )
+    made["webhooks"][0]["failurePolicy"] = "Ignore"
+    await engine.client.update(VALIDATING, made)
+    await engine.client.create(CONFIGMAPS, config_map(), "default")
+    assert not hooks.asked
+
+
+async def test_webhook_is_asked_in_the_version_that_it_names(engine: RunningEngine, hooks: Hooks) -> None:
+    await defined(engine.client, hooks)
+    rule = {"operations": ["CREATE"], "apiGroups": ["geo.example.com"], "apiVersions": ["v1"], "resources": ["points"]}
+    hooks.answers["/move"] = lambda asked: patched(
+        {"op": "replace", "path": "/spec/at", "value": asked["object"]["spec"]["at"] + "0"}
+    )
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("move", rules=[rule])))
+    made = await engine.client.create(V2, point(), "default")
+    assert made["spec"] == {"x": 1, "y": 20, "unit": "m"}
+    asked = next(asked for path, asked in hooks.asked if path == "/move")
+    assert (asked["resource"]["version"], asked["requestResource"]["version"]) == ("v1", "v2")
+    assert asked["object"]["apiVersion"] == "geo.example.com/v1"
+    exact = hooks.webhook("move", rules=[rule], matchPolicy="Exact")
+    await engine.client.patch(MUTATING, "m", {"webhooks": [exact]}, kind="merge")
+    assert (await engine.client.create(V2, point("b"), "default"))["spec"]["y"] == 2
+
+
+async def test_hooks_see_what_is_sent_to_paths_below_an_object(engine: RunningEngine, hooks: Hooks) -> None:
+    rule = {
+        "operations": ["*"],
+        "apiGroups": ["", "apps"],
+        "apiVersions": ["v1"],
+        "resources": ["pods/*", "deployments/*"],
+    }
+    hooks.answers["/look"] = lambda _: {"allowed": True}
+    hooks.answers["/more"] = lambda asked: (
+        patched({"op": "replace", "path": "/spec/replicas", "value": 5})
+        if asked["kind"]["kind"] == "Scale"
+        else {"allowed": True}
+    )
+    await engine.kubectl("create", "deployment", "web", "--image=x")
+    await engine.kubectl("run", "p", "--image=x")
+    await engine.client.create(MUTATING, configuration(MUTATING, "m", hooks.webhook("more", rules=[rule])))
+    await engine.client.create(VALIDATING, configuration(VALIDATING, "v", hooks.webhook("look", rules=[rule])))
+    await engine.kubectl("scale", "deployment", "web", "--replicas=2")
+    shown = await engine.kubectl("get", "deployment", "web", "-o", "jsonpath={.spec.replicas}")
+    assert shown.out == "5"
+    asked = {path: asked for path, asked in hooks.asked if asked["resource"]["resource"] == "deployments"}
+    assert asked["/more"]["object"]["spec"] == {"replicas": 2}
+    assert asked["/look"]["object"]["spec"] == {"replicas": 5}
+    assert asked["/look"]["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert (asked["/look"]["subResource"], asked["/look"]["operation"]) == ("scale", "UPDATE")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    path, headers = "/api/v1/namespaces/default/pods/p/eviction", {"content-type": "application/json"}
+    hooks.answers["/look"] = lambda _: {"allowed": False}
+    with pytest.raises(StatusError, match="denied the request without explanation"):
+        await engine.client.call("POST", path, headers=headers, body=json.dumps(eviction).encode())
+    seen = hooks.asked[-1][1]
+    assert seen["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+    assert (seen["resource"]["resource"], seen["subResource"], seen["operation"]) == ("pods", "eviction", "CREATE")
+
+
+async def test_webhook_with_a_broken_bundle_is_not_taken(engine: RunningEngine, hooks: Hooks) -> None:
+    hook = hooks.webhook("x")
+    hook["clientConfig"]["caBundle"] = "eA=="
+    with pytest.raises(StatusError, match="unable to load root certificates: unable to parse bytes as PEM block"):
+        await engine.client.create(MUTATING, configuration(MUTATING, "m", hook))

@@ -203,7 +203,8 @@ def test_a_nodes_network_is_given_once() -> None:
     node = kind_of("Node")
     old = created(node, {"spec": {"podCIDR": "10.42.0.0/24"}})
     assert old["spec"]["podCIDRs"] == ["10.42.0.0/24"]
-    assert updated(node, old, {"metadata": {"name": "x"}, "spec": {}})["spec"] == old["spec"]
+    network = {"podCIDR": "10.42.0.0/24", "podCIDRs": ["10.42.0.0/24"]}
+    assert updated(node, old, {"metadata": {"name": "x"}, "spec": {}})["spec"] == network
     with pytest.raises(Invalid, match='node updates may not change podCIDR except from "" to valid'):
         updated(
             node, old, {"metadata": {"name": "x"}, "spec": {"podCIDR": "10.42.9.0/24", "podCIDRs": ["10.42.9.0/24"]}}

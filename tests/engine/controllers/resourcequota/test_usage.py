@@ -9,6 +9,7 @@ from engine.controllers.actions import RequeueAfter, SetStatus
 from engine.controllers.endpointslice import Service, ServicePort, ServiceSpec
 from engine.controllers.resourcequota import planning
 from engine.controllers.resourcequota.views import Quota, QuotaSpec, QuotaStatus, ScopeRequirement, ScopeSelector
+from engine.controllers.storage.views import Claim, ClaimSpec, Requests
 from engine.controllers.views import Container, ContainerResources, Pod
 from tests.engine.controllers.objects import pod
 
@@ -63,6 +64,24 @@ def test_services_use_ports_and_balancers() -> None:
     services = [Service(spec=ServiceSpec(type=kind, ports=ports)) for kind in ("ClusterIP", "NodePort", "LoadBalancer")]
     hard = {"services": "9", "services.nodeports": "9", "services.loadbalancers": "9"}
     assert used([], hard, *services) == {"services": "3", "services.nodeports": "4", "services.loadbalancers": "1"}
+
+
+def test_claims_use_storage_of_their_class() -> None:
+    spec = ClaimSpec(storage_class_name="fast", resources=Requests({"storage": "1Gi"}))
+    claims = (Claim(spec=spec), Claim(spec=ClaimSpec(resources=Requests({"storage": "2Gi"}))))
+    hard = {
+        "persistentvolumeclaims": "9", "requests.storage": "9Gi", "count/persistentvolumeclaims": "9",
+        "fast.storageclass.storage.k8s.io/requests.storage": "9Gi",
+        "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "9",
+    }  # fmt: skip
+    quota = Quota(metadata=ObjectMeta(name="q", namespace="default"), spec=QuotaSpec(hard=hard))
+    (write,) = planning.plan(planning.Observed(quota=quota, pods=(), services=(), claims=claims))
+    assert isinstance(write, SetStatus)
+    assert write.status["used"] == {
+        "persistentvolumeclaims": "2", "requests.storage": "3Gi", "count/persistentvolumeclaims": "2",
+        "fast.storageclass.storage.k8s.io/requests.storage": "1Gi",
+        "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "1",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
