@@ -67,6 +67,16 @@ class Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=asyncio.get_running_loop(), **self.options)
 
+    async def finish(self, seconds: float) -> None:
+        """Close what is idle and let requests under way come to their end, the rest of their bodies included."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while busy := [one for one in self.connections if isinstance(one, _Connection) and one.busy]:
+            for connection in set(self.connections) - set(busy):
+                connection.close()
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.02)
+
 
 class _Connection(web.RequestHandler):
     __slots__ = ("_patience", "_server")
@@ -75,6 +85,10 @@ class _Connection(web.RequestHandler):
         super().__init__(server, **options)
         self._server = server
         self._patience: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._current_request is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -47,6 +47,7 @@ _WATCH_BACKLOG = 20_000
 # How often a silent watch looks whether its client is still there.
 _LIVENESS = 15.0
 _WRITE_AT_ONCE = 128 << 10
+_FINISH_SECONDS = 1.5
 
 
 class HttpServer:
@@ -88,6 +89,9 @@ class HttpServer:
         for sink in list(self._watches):
             sink.end()
         if self._runner is not None:
+            for site in self._runner.sites:
+                await site.stop()
+            await self.server.finish(_FINISH_SECONDS)
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
