@@ -94,7 +94,7 @@ def _with_decimal_suffix(amount: Decimal) -> str:
 
 
 def _with_exponent(amount: Decimal) -> str:
-    for power in range(18, -10, -3):
+    for power in range(39, -10, -3):
         scaled = amount.scaleb(-power)
         if scaled % 1 == 0:
             return f"{int(scaled)}e{power}" if power else str(int(scaled))

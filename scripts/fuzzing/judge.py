@@ -60,7 +60,7 @@ def _of_refusal(case: Case, status: int, media: str, body: bytes) -> str:
 def _is_http(case: Case) -> bool:
     """Whether the request is one, seen from below the API."""
     plain = all("!" <= char <= "~" for char in case.target)
-    return plain and case.target.startswith("/") and case.method.isupper() and case.method != "FOO"
+    return plain and case.target.startswith("/") and case.method.isupper() and case.method not in ("FOO", "CONNECT")
 
 
 def _of_json(body: bytes) -> str:
