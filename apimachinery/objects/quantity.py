@@ -5,13 +5,16 @@ k8s.io/apimachinery/pkg/api/resource.
 """
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from functools import lru_cache
 
-_GRAMMAR = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]|)$")
+_GRAMMAR = re.compile(r"^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE]|)$")
 _BINARY = {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _NANO = Decimal("1e-9")
+# Room for every quantity that we take to be held exactly, however it is turned.
+_EXACT = Context(prec=120)
+_MOST_DIGITS = 40
 
 
 @lru_cache(maxsize=4096)
@@ -20,14 +23,19 @@ def parse(text: str | int | float) -> Decimal:
     match = _GRAMMAR.match(str(text).strip() if not isinstance(text, str) else text)
     if match is None:
         raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+    if len(match[1]) > _MOST_DIGITS:
+        raise ValueError("unable to parse numeric part of quantity")
     number, suffix = Decimal(match[1]), match[2]
-    if suffix in _BINARY:
-        value = number * _BINARY[suffix]
-    elif suffix in _DECIMAL:
-        value = number.scaleb(_DECIMAL[suffix])
-    else:
-        value = number.scaleb(int(suffix[1:]))
-    return value.quantize(_NANO, rounding=ROUND_CEILING if value > 0 else ROUND_FLOOR) if value % _NANO else value
+    with localcontext(_EXACT):
+        if suffix in _BINARY:
+            value = number * _BINARY[suffix]
+        elif suffix in _DECIMAL:
+            value = number.scaleb(_DECIMAL[suffix])
+        elif len(suffix) > 4 or abs(int(suffix[1:])) > _MOST_DIGITS:
+            raise ValueError("unable to parse quantity's suffix")
+        else:
+            value = number.scaleb(int(suffix[1:]))
+        return value.quantize(_NANO, rounding=ROUND_CEILING if value > 0 else ROUND_FLOOR) if value % _NANO else value
 
 
 def value(text: str | int | float) -> int:
@@ -45,6 +53,11 @@ def canonical(text: str | int | float) -> str:
     """The one way in which the API prints this quantity: same family of suffix, no fraction, largest suffix."""
     source = str(text)
     amount = parse(text)
+    with localcontext(_EXACT):
+        return _printed(source, amount)
+
+
+def _printed(source: str, amount: Decimal) -> str:
     match = _GRAMMAR.match(source)
     suffix = match[2] if match else ""
     if amount == 0:
@@ -81,7 +94,7 @@ def _with_decimal_suffix(amount: Decimal) -> str:
 
 
 def _with_exponent(amount: Decimal) -> str:
-    for power in range(18, -10, -3):
+    for power in range(39, -10, -3):
         scaled = amount.scaleb(-power)
         if scaled % 1 == 0:
             return f"{int(scaled)}e{power}" if power else str(int(scaled))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,10 +15,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 log = structlog.get_logger(__name__)
 
-_FIRST_REQUEST_SECONDS = 32.0  # upstream's ReadHeaderTimeout
 _LONGEST_LINE = 64 << 10
 _KEPT_DESCRIPTORS = 128
-_LARGEST_LIMIT = 65536
+_LARGEST_LIMIT = 16384
 
 
 def allow_descriptors() -> int:
@@ -35,6 +35,18 @@ def allow_descriptors() -> int:
     return max(soft - _KEPT_DESCRIPTORS, soft // 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may take, in seconds."""
+
+    first_request: float = 32.0
+    """To the end of the first request's headers; upstream's ReadHeaderTimeout."""
+    body: float = 60.0
+    """To send a body; upstream's limit for a whole request."""
+    answer: float = 60.0
+    """To read a long answer."""
+
+
 class Server(web.Server):
     """Makes a `_Connection` for each client."""
 
@@ -42,6 +54,7 @@ class Server(web.Server):
         super().__init__(handler)
         self.limit = limit
         self.refusing = False
+        self.patience = Patience()
         self.options: dict[str, Any] = {
             "access_log": None,
             "auto_decompress": False,
@@ -54,6 +67,16 @@ class Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=asyncio.get_running_loop(), **self.options)
 
+    async def finish(self, seconds: float) -> None:
+        """Close what is idle and let requests under way come to their end, the rest of their bodies included."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while busy := [one for one in self.connections if isinstance(one, _Connection) and one.busy]:
+            for connection in set(self.connections) - set(busy):
+                connection.close()
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.02)
+
 
 class _Connection(web.RequestHandler):
     __slots__ = ("_patience", "_server")
@@ -62,6 +85,10 @@ class _Connection(web.RequestHandler):
         super().__init__(server, **options)
         self._server = server
         self._patience: asyncio.TimerHandle | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._current_request is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -74,7 +101,7 @@ class _Connection(web.RequestHandler):
         if crowded:
             self.force_close()
             return
-        self._patience = asyncio.get_running_loop().call_later(_FIRST_REQUEST_SECONDS, self._give_up)
+        self._patience = asyncio.get_running_loop().call_later(server.patience.first_request, self._give_up)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._patience is not None:
@@ -83,8 +110,7 @@ class _Connection(web.RequestHandler):
 
     def _give_up(self) -> None:
         """End a connection whose first request never came to the end of its headers."""
-        waiting = self._waiter
-        if waiting is not None and not waiting.done() and not self._keepalive:
+        if not self._request_count:
             self.force_close()
 
 

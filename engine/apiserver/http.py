@@ -19,7 +19,7 @@ from engine.apiserver.answers import error_response
 from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
-from engine.apiserver.connections import Server, allow_descriptors
+from engine.apiserver.connections import Patience, Server, allow_descriptors
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
@@ -47,6 +47,7 @@ _WATCH_BACKLOG = 20_000
 # How often a silent watch looks whether its client is still there.
 _LIVENESS = 15.0
 _WRITE_AT_ONCE = 128 << 10
+_FINISH_SECONDS = 1.5
 
 
 class HttpServer:
@@ -69,6 +70,7 @@ class HttpServer:
         self._nodes = nodes
         self._tls = tls
         self._passes_on = passes_on
+        self.server = Server(self._serve, allow_descriptors())
         self._runner: web.ServerRunner | None = None
         self._watches: set[_HttpSink] = set()
         self.address = ("", 0)
@@ -76,8 +78,7 @@ class HttpServer:
 
     async def start(self, host: str, port: int) -> None:
         """Raises OSError when the address cannot be listened on."""
-        server = Server(self._serve, allow_descriptors())
-        self._runner = web.ServerRunner(server, shutdown_timeout=2.0)
+        self._runner = web.ServerRunner(self.server, shutdown_timeout=2.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=self._tls, backlog=512, reuse_address=True)
         await site.start()
@@ -88,24 +89,27 @@ class HttpServer:
         for sink in list(self._watches):
             sink.end()
         if self._runner is not None:
+            for site in self._runner.sites:
+                await site.stop()
+            await self.server.finish(_FINISH_SECONDS)
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             user = self._identify(request)
-            asked = await self._request(request, user)
             with self.in_flight.place(request.method, user):
-                answer = await self._pipe.handle(asked)
+                answer = await self._pipe.handle(await self._request(request, user))
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
-                return await _respond(request, answer)
-            if isinstance(answer, NodeLog):
-                return await self._nodes.serve(request, answer)
-            if isinstance(answer, Forward):
-                return await _forward(request, answer)
-            return await self._watch(request, answer)
+                return await _respond(request, answer, self.server.patience)
+            with self.in_flight.place(request.method, user, lasting=True):
+                if isinstance(answer, NodeLog):
+                    return await self._nodes.serve(request, answer)
+                if isinstance(answer, Forward):
+                    return await _forward(request, answer, self.server.patience)
+                return await self._watch(request, answer)
         except StatusError as error:
-            return await _respond(request, error_response(error))
+            return await _respond(request, error_response(error), self.server.patience)
 
     def _identify(self, request: web.BaseRequest) -> User:
         transport = request.transport
@@ -122,9 +126,9 @@ class HttpServer:
         asked = Request(request.method, path, Query.parse(query), request.headers, b"", other or user)
         if self._passes_on(asked):
             # Its body flows on to whom it is for, and is ours to read only if it turns out to be for us.
-            asked.read = partial(body_of, request)
+            asked.read = partial(body_of, request, self.server.patience.body)
         else:
-            asked.body = await body_of(request)
+            asked.body = await body_of(request, self.server.patience.body)
         if other is not None:
             asked.impersonator = user
         return asked
@@ -214,16 +218,16 @@ async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> 
     return True
 
 
-async def _forward(request: web.BaseRequest, answer: Forward) -> web.StreamResponse:
+async def _forward(request: web.BaseRequest, answer: Forward, patience: Patience) -> web.StreamResponse:
     try:
         return await forwarding.serve(request, answer)
     except StatusError as error:
         if not answer.plain_errors:
             raise
-        return await _respond(request, text_response(f"{error.message}\n", error.code))
+        return await _respond(request, text_response(f"{error.message}\n", error.code), patience)
 
 
-async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
+async def _respond(request: web.BaseRequest, answer: Response, patience: Patience) -> web.StreamResponse:
     headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
     pieces = answer.pieces or (answer.body,)
     size = sum(map(len, pieces))
@@ -231,40 +235,43 @@ async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResp
         return web.Response(status=answer.status, headers={**headers, "content-length": str(size)})
     if size >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
-        pieces = await asyncio.to_thread(_gzip, pieces)
+        pieces = await asyncio.to_thread(_gzip, pieces, size)
         size = sum(map(len, pieces))
     if size <= _WRITE_AT_ONCE:
         return web.Response(status=answer.status, body=b"".join(pieces), headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = size
     await response.prepare(request)
-    # Run by run: encrypting what is still in the processor's cache costs a third, and memory stays flat.
-    for run in _runs(pieces):
-        await response.write(run)
-    await response.write_eof()
+    try:
+        async with asyncio.timeout(patience.answer):
+            # Run by run: encrypting what is still in the processor's cache costs a third, and memory stays flat.
+            for run in _runs(pieces, size):
+                await response.write(run)
+            await response.write_eof()
+    except TimeoutError:
+        _abort(request)
     return response
 
 
-def _runs(pieces: Sequence[bytes]) -> Iterator[bytes | memoryview]:
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        if len(piece) > _WRITE_AT_ONCE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-            view = memoryview(piece)
-            yield from (view[start : start + _WRITE_AT_ONCE] for start in range(0, len(piece), _WRITE_AT_ONCE))
+def _abort(request: web.BaseRequest) -> None:
+    """What was begun cannot be ended otherwise: the client learns of it by losing its connection."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _runs(pieces: Sequence[bytes], size: int) -> Iterator[bytes | memoryview]:
+    """The pieces, of `size` in all, in runs that are about as long as is good to write at once."""
+    count = max(1, len(pieces) * _WRITE_AT_ONCE // max(size, 1))
+    for at in range(0, len(pieces), count):
+        run = b"".join(pieces[at : at + count])
+        if len(run) <= 4 * _WRITE_AT_ONCE:
+            yield run
             continue
-        gathered.append(piece)
-        size += len(piece)
-        if size >= _WRITE_AT_ONCE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    if gathered:
-        yield b"".join(gathered)
+        view = memoryview(run)
+        yield from (view[start : start + _WRITE_AT_ONCE] for start in range(0, len(run), _WRITE_AT_ONCE))
 
 
-def _gzip(pieces: Sequence[bytes]) -> list[bytes]:
+def _gzip(pieces: Sequence[bytes], size: int) -> list[bytes]:
     packer = zlib.compressobj(1, wbits=31)
-    packed = [packer.compress(run) for run in _runs(pieces)]
+    packed = [packer.compress(run) for run in _runs(pieces, size)]
     return [run for run in (*packed, packer.flush()) if run]

@@ -11,18 +11,16 @@ from apimachinery.objects.errors import BadRequest, RequestEntityTooLarge, Statu
 
 BODY_LIMIT = 3 << 20
 """Bytes, packed or not."""
-BODY_SECONDS = 60.0
-"""How long a body may take; upstream's limit for a whole request."""
 
 
-async def body_of(request: web.BaseRequest) -> bytes:
+async def body_of(request: web.BaseRequest, seconds: float) -> bytes:
     """The body, unpacked. Raises RequestEntityTooLarge, BadRequest, UnsupportedMediaType, StatusError 408."""
     if not request.body_exists:
         return b""
     if (request.content_length or 0) > BODY_LIMIT:
         raise _too_large()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             body = await _whole(request)
     except TimeoutError as error:
         raise StatusError(

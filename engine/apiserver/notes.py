@@ -5,7 +5,7 @@ A record never changes, so each of these is worked out at most once, and only wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -41,6 +41,8 @@ class PlainRow(msgspec.Struct, frozen=True):
 
 PLAIN_COLUMNS = (Column(name="Name", format="name", cell=name), Column(name="Age", cell=age))
 
+# No other field comes before it (see wire.py).
+_METADATA = b'"metadata":'
 _labelled = msgspec.json.Decoder(_Labelled).decode
 _metadata = msgspec.json.Decoder(_Metadata).decode
 _NO_LABELS: Mapping[str, str] = {}
@@ -49,7 +51,7 @@ _NO_LABELS: Mapping[str, str] = {}
 class Notes:
     """See the module; every property is lazy."""
 
-    __slots__ = ("_fields", "_labels", "_metadata", "_row", "_value", "shown_by")
+    __slots__ = ("_fields", "_labels", "_metadata_end", "_row", "_value", "shown_by")
 
     def __init__(self, value: bytes, shown_by: Kind | None = None) -> None:
         self._value = value
@@ -58,7 +60,7 @@ class Notes:
         self._labels: Mapping[str, str] | None = None
         self._fields: Mapping[str, str] | None = None
         self._row: Row | None = None
-        self._metadata: bytes | None = None
+        self._metadata_end = 0
 
     @property
     def value(self) -> bytes:
@@ -79,8 +81,12 @@ class Notes:
         return self._fields
 
     def metadata(self) -> bytes:
-        """The metadata object's JSON. Not kept: it is a slice of what is there already."""
-        return bytes(_metadata(self._value).metadata)
+        """The metadata object's JSON. Only where it ends is kept: it is a slice of what is there already."""
+        value = self._value
+        start = value.index(_METADATA) + len(_METADATA)
+        if not self._metadata_end:
+            self._metadata_end = start + len(bytes(_metadata(value).metadata))
+        return value[start : self._metadata_end]
 
     def row(self, kind: Kind) -> Row:
         if self._row is None:
@@ -108,6 +114,13 @@ def notes_of(kind: Kind, record: Record) -> Notes:
 def value_of(kind: Kind, record: Record) -> bytes:
     """A record's bytes as `kind` shows them."""
     return record.value if kind.stored_as is None else notes_of(kind, record).value
+
+
+def values_of(kind: Kind, records: Sequence[Record]) -> list[bytes]:
+    """The same of many."""
+    if kind.stored_as is None:
+        return [record.value for record in records]
+    return [notes_of(kind, record).value for record in records]
 
 
 def _converted(kind: Kind, record: Record) -> bytes:

@@ -11,7 +11,7 @@ import yaml
 from apimachinery.objects.errors import NotFound
 from engine.apiserver import tables
 from engine.apiserver.negotiate import Form
-from engine.apiserver.notes import notes_of, value_of
+from engine.apiserver.notes import notes_of, value_of, values_of
 from engine.apiserver.registry.kind import Kind
 from engine.apiserver.request import Query, Response
 from engine.apiserver.selection import Selection
@@ -39,7 +39,8 @@ def one(kind: Kind, record: Record, form: Form, now: float, status: int = 200) -
     """A single object in any form."""
     notes = notes_of(kind, record)
     if form.shape == "table":
-        body = tables.table(kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % record.revision)
+        metadata = b'{"resourceVersion":"%d"}' % record.revision
+        body = b"".join(tables.table(kind, [notes], now, form.include, metadata))
     elif form.shape == "partial":
         body = tables.partial(notes)
     else:
@@ -66,11 +67,11 @@ def list_of(kind: Kind, records: Sequence[Record], metadata: bytes, form: Form, 
     """A list of these objects in any form; `metadata` is the JSON of the list's own."""
     if form.shape == "table":
         rows = [notes_of(kind, record) for record in records]
-        return answer(tables.table(kind, rows, now, form.include, metadata), form)
+        return in_pieces(tables.table(kind, rows, now, form.include, metadata), form)
     if form.shape == "partial":
         items = [tables.partial(notes_of(kind, record)) for record in records]
         return list_answer("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items, form)
-    values = [value_of(kind, record) for record in records]
+    values = values_of(kind, records)
     return list_answer(f"{kind.kind}List", kind.api_version, metadata, values, form)
 
 
@@ -85,6 +86,11 @@ def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[by
         pieces[-1] = b"]}"
     else:
         pieces.append(b"]}")
+    return in_pieces(pieces, form)
+
+
+def in_pieces(pieces: Sequence[bytes], form: Form) -> Response:
+    """A long document that nobody needs in one run, unless it has to be turned into YAML."""
     if form.yaml:
         return answer(b"".join(pieces), form)
     return Response(200, b"", pieces=pieces)

@@ -231,7 +231,7 @@ def _show(metrics: Metrics, pipe: Pipe, http: HttpServer) -> None:
     metrics.gauge(
         "apiserver_current_inflight_requests",
         "Requests being worked on.",
-        lambda: [({"request_kind": side}, count) for side, count in http.in_flight.taken.items()],
+        lambda: [({"request_kind": side}, http.in_flight.taken[side]) for side in ("readOnly", "mutating")],
     )
 
 

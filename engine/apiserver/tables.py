@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -22,16 +22,33 @@ _AGE_DESCRIPTION = (
     "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
     "in RFC3339 form and is in UTC."
 )
+_HEAD = b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":['
+_BEFORE_METADATA = b'],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 _DESCRIPTIONS = {"Name": _NAME_DESCRIPTION, "Age": _AGE_DESCRIPTION}
 
 
-def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_metadata: bytes) -> bytes:
-    """A meta.k8s.io/v1 Table; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
-    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
-        list_metadata,
-        _definitions(kind.columns or PLAIN_COLUMNS),
-        b",".join([_row(kind, notes, now, include) for notes in rows]),
-    )
+def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_metadata: bytes) -> Sequence[bytes]:
+    """A meta.k8s.io/v1 Table in pieces; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
+    pieces = [_HEAD % (list_metadata, _definitions(kind.columns or PLAIN_COLUMNS))]
+    add = pieces.append
+    before = b'{"cells":['
+    for notes in rows:
+        add(before)
+        for part in notes.row(kind):
+            add(part if isinstance(part, bytes) else _aged(part, now))
+        if include == "Metadata":
+            add(_BEFORE_METADATA)
+            add(notes.metadata())
+            add(b"}}")
+        elif include == "Object":
+            add(b'],"object":')
+            add(notes.value)
+            add(b"}")
+        else:
+            add(b"]}")
+        before = b',{"cells":['
+    add(b"]}")
+    return pieces
 
 
 def empty_row_table(metadata: bytes) -> bytes:
@@ -80,18 +97,14 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
 
 
-def _row(kind: Kind, notes: Notes, now: float, include: Include) -> bytes:
-    cells = b"".join([part if isinstance(part, bytes) else _aged(part, now) for part in notes.row(kind)])
-    if include == "None":
-        return b'{"cells":[%b]}' % cells
-    if include == "Object":
-        return b'{"cells":[%b],"object":%b}' % (cells, notes.value)
-    return b'{"cells":[%b],"object":%b}' % (cells, partial(notes))
-
-
 def _aged(cell: Since, now: float) -> bytes:
-    passed = "<unknown>" if cell.at is None else human_duration(now - cell.at)
-    return msgspec.json.encode(f"{cell.before}{passed}{cell.after}")
+    return _cell(cell.before, None if cell.at is None else int(now - cell.at), cell.after)
+
+
+@lru_cache(4096)
+def _cell(before: str, seconds: int | None, after: str) -> bytes:
+    passed = "<unknown>" if seconds is None else human_duration(seconds)
+    return msgspec.json.encode(f"{before}{passed}{after}")
 
 
 @lru_cache(512)

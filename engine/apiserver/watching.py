@@ -213,7 +213,7 @@ class Hub:
         if form.shape == "partial":
             return tables.partial(notes)
         now = self._clock.now().timestamp()
-        return tables.table(self.kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % revision)
+        return b"".join(tables.table(self.kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % revision))
 
 
 class Watch:

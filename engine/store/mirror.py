@@ -68,8 +68,7 @@ class Mirror:
         if start_after:
             low = max(low, bisect_right(self._keys, start_after))
         end = min(high, low + limit) if limit else high
-        records = self._records
-        return Listing([records[key] for key in self._keys[low:end]], self.revision, high - end)
+        return Listing(list(map(self._records.__getitem__, self._keys[low:end])), self.revision, high - end)
 
     def watch(self, prefix: str, from_revision: int, on_change: Callable[[Change], None]) -> _Watch:
         self._check(from_revision)

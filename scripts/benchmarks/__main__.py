@@ -18,7 +18,7 @@ def main() -> None:
         figures = asyncio.run(importlib.import_module(f"scripts.benchmarks.{name}").measure())
         print(report.section(name, figures), flush=True)
         if not arguments.dry_run:
-            report.append(name, figures)
+            report.put(name, figures)
 
 
 if __name__ == "__main__":

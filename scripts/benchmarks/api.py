@@ -10,39 +10,13 @@ import msgspec
 from apimachinery.client.client import Client
 from apimachinery.objects.errors import NotFound
 from apimachinery.objects.resources import CONFIGMAPS, SERVICEACCOUNTS
-from scripts.benchmarks import load
+from scripts.benchmarks import fanout, load, scale
+from scripts.benchmarks.pods import pod
 from scripts.benchmarks.process import EngineProcess, engine
 from scripts.benchmarks.report import Figure
 
 PODS_COUNT = 5000
-WATCHERS = 300
-CHANGES = 50
-
-
-def pod(number: int) -> dict[str, Any]:
-    """A pod as a real cluster has them: about 3.9 KB once stored."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"pod-{number:05}",
-            "labels": {"app": f"app-{number % 50}", "tier": "bench"},
-            "annotations": {"example.com/filler": "x" * 1900},
-        },
-        "spec": {
-            "schedulerName": "nobody",
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "docker.io/library/nginx:1.27",
-                    "env": [{"name": f"VARIABLE_{i}", "value": f"value-{i}"} for i in range(10)],
-                    "ports": [{"containerPort": 8080, "name": "http"}],
-                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-                    "readinessProbe": {"httpGet": {"path": "/", "port": "http"}},
-                }
-            ],
-        },
-    }
+CONFIGMAPS_COUNT = 2000
 
 
 async def measure() -> list[Figure]:
@@ -55,11 +29,13 @@ async def measure() -> list[Figure]:
             figures += await _writes(server)
             figures += await _reads(server)
             figures += await _patches(server, client)
-            figures += await _watches(server, client)
+            for watchers, goal in ((300, "p99 < 20 ms, < 15 us"), (1000, "")):
+                figures.append(await fanout.measure(server, client, watchers, goal))
             figures.append(Figure("memory after all of this", f"{server.memory_mb():.0f} MB", "< 180 MB"))
+            figures.append(await _deletions(server))
         finally:
             await client.close()
-    return figures
+    return figures + await scale.measure()
 
 
 async def _idle(server: EngineProcess, client: Client) -> list[Figure]:
@@ -119,7 +95,11 @@ async def _writes(server: EngineProcess) -> list[Figure]:
         return load.request("POST", path, msgspec.json.encode(body))
 
     posted = await _loaded(
-        server, "POST a ConfigMap, 8 clients", "< 0.8 ms, durable", load.numbered(configmap, 2000), accept=(201,)
+        server,
+        "POST a ConfigMap, 8 clients",
+        "< 0.8 ms, durable",
+        load.numbered(configmap, CONFIGMAPS_COUNT),
+        accept=(201,),
     )
     memory = Figure(f"memory with {PODS_COUNT:,} pods", f"{server.memory_mb():.0f} MB", "< 140 MB")
     return [created, posted, memory]
@@ -156,38 +136,7 @@ async def _patches(server: EngineProcess, client: Client) -> list[Figure]:
     return [await _loaded(server, what, "> 1,000/s, < 0.8 ms, durable", load.numbered(patch, 4000))]
 
 
-async def _watches(server: EngineProcess, client: Client) -> list[Figure]:
-    version = (await client.list(CONFIGMAPS, "default", field_selector="metadata.name=counter")).resource_version
-    delays: list[float] = []
-    sent: dict[str, float] = {}
-    ready = asyncio.Semaphore(0)
-
-    async def watcher() -> None:
-        seen = 0
-        query = {"watch": "true", "resourceVersion": version, "fieldSelector": "metadata.name=counter"}
-        async with client.transport.stream("GET", CONFIGMAPS.path("default"), query=query) as answer:
-            ready.release()
-            async for chunk in answer.chunks:
-                now = time.perf_counter()
-                for line in chunk.splitlines():
-                    tick = line.partition(b'"tick":"')[2].partition(b'"')[0].decode()
-                    if tick in sent:
-                        delays.append(now - sent[tick])
-                        seen += 1
-                if seen >= CHANGES:
-                    return
-
-    watching = asyncio.gather(*(watcher() for _ in range(WATCHERS)))
-    for _ in range(WATCHERS):
-        await ready.acquire()
-    await asyncio.sleep(1)
-    cpu = server.cpu_seconds()
-    for number in range(CHANGES):
-        sent[str(number)] = time.perf_counter()
-        await client.patch(CONFIGMAPS, "counter", {"data": {"tick": str(number)}}, "default")
-        await asyncio.sleep(0.1)
-    await asyncio.wait_for(watching, 30)
-    each = (server.cpu_seconds() - cpu) / (CHANGES * WATCHERS) * 1e6
-    delays.sort()
-    value = f"p50 {delays[len(delays) // 2] * 1000:.0f} ms, p99 {delays[int(len(delays) * 0.99)] * 1000:.0f} ms, {each:.0f} us CPU per delivery"
-    return [Figure(f"one change to {WATCHERS} watchers (client on the same cores)", value, "p99 < 20 ms, < 15 us")]
+async def _deletions(server: EngineProcess) -> Figure:
+    path = CONFIGMAPS.path("default")
+    messages = load.numbered(lambda n: load.request("DELETE", f"{path}/cm-{n}"), CONFIGMAPS_COUNT)
+    return await _loaded(server, "DELETE a ConfigMap, 8 clients", "< 0.8 ms, durable", messages)

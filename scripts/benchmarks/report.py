@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import date
@@ -52,6 +53,10 @@ def section(name: str, figures: list[Figure]) -> str:
     return "\n".join(lines)
 
 
-def append(name: str, figures: list[Figure]) -> None:
+def put(name: str, figures: list[Figure]) -> None:
+    """Write the section, in place of the one that the last run of this benchmark left."""
     text = BENCHMARKS.read_text(encoding="utf-8") if BENCHMARKS.exists() else "# Benchmarks\n"
-    BENCHMARKS.write_text(text.rstrip() + "\n\n" + section(name, figures), encoding="utf-8")
+    head, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    kept = [old for old in sections if not old.startswith(f"## {name}:")]
+    parts = [head, *kept, section(name, figures)]
+    BENCHMARKS.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")

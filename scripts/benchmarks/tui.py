@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.benchmarks import load
-from scripts.benchmarks.api import pod
+from scripts.benchmarks.pods import pod
 from scripts.benchmarks.process import EngineProcess, cpu_seconds, engine, memory_mb
 from scripts.benchmarks.report import Figure
 

@@ -18,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     numbers = arguments.only or range(arguments.requests)
     report = asyncio.run(run(arguments.seed, numbers, workers=arguments.workers, progress=print))
-    for finding in report.findings[:_SHOWN]:
+    for finding in [found for found in report.findings if found.case is None or found.case.number < 0][:_SHOWN]:
         print(finding, end="\n\n")
     sent = sum(report.statuses.values())
     print(f"{sent} answers in {report.seconds:.0f} s, {len(report.findings)} findings, {report.objects} objects left")

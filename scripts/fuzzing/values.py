@@ -50,7 +50,7 @@ _ALIKE: dict[type, tuple[Callable[[Random], Any], ...]] = {
     str: (
         lambda r: r.choice(_PLAUSIBLE),
         lambda r: r.choice(_PLAUSIBLE),
-        lambda r: r.choice(("\0", "\ud800", "\n", "²", "é", "-", "1e3", "1.5", "-1", "0", "999999999999999999999", "1Ei", "1n")),
+        lambda r: r.choice(("\0", "\ud800", "\n", "²", "é", "-", "1e3", "1.5", "-1", "0", "999999999999999999999", "1Ei", "1n", "1e99999999", "9" * 60)),
         lambda r: r.choice(("2024-13-45T99:99:99Z", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "1Gi1", "٣", "١m")),
         lambda r: r.choice(("* * 31 2 *", "@every 1h", "TZ=UTC * * * * *", "0/0 * * * *", "::ffff:1.2.3.4", "1.2.3.4/33", "fe80::1%lo", "01.2.3.4")),
         lambda r: r.choice(("(", "[a-", "(a+)+$", "self.x.y.z", "1/0 > 0", "'a'", "object.spec", "$(", "{.a[?(@.b", "..", ".spec", ".metadata.name")),

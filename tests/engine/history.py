@@ -80,6 +80,12 @@ class Recorder:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"k{number}"}}
             await self.pick(0).create(CONFIGMAPS, body, "default")
 
+    async def written(self, count: int) -> None:
+        """Wait until so many writes have been acknowledged, however slow the machine is."""
+        async with asyncio.timeout(60):
+            while sum(1 for operation in self.operations if operation.revision) < count:
+                await asyncio.sleep(0.05)
+
     async def run(self, clients: int) -> None:
         """Until `stopped`."""
         await asyncio.gather(*(self._client(number) for number in range(clients)))

@@ -22,6 +22,7 @@ from apimachinery.objects.errors import AlreadyExists, NotFound, StatusError
 from apimachinery.objects.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, REPLICASETS, SERVICES
 from tests.engine.history import Recorder, problems
 from tests.engine.store.etcdserver import EtcdCluster, etcd_cluster
+from tests.engine.watchlog import Watcher, all_problems
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,6 +181,8 @@ async def test_killing_an_engine_and_an_etcd_member_loses_nothing_acknowledged(s
             await asyncio.sleep(0.2)
     work = [asyncio.ensure_future(create_all_along(site, writer, created, stop)) for writer in range(3)]
     work.append(asyncio.ensure_future(recorder.run(6)))
+    watchers = [Watcher(lambda turn: site.living[turn % len(site.living)].client, number) for number in range(3)]
+    watching = [asyncio.ensure_future(turn) for w in watchers for turn in (w.run(), w.list_often())]
     await asyncio.sleep(2)
     await leader.kill()
     killed = time.monotonic()
@@ -195,6 +198,11 @@ async def test_killing_an_engine_and_an_etcd_member_loses_nothing_acknowledged(s
     stop.set()
     recorder.stopped = True
     await asyncio.gather(*work)
+    for watcher in watchers:
+        await watcher.catch_up(max(operation.revision for operation in recorder.operations))
+    for task in watching:
+        task.cancel()
+    await asyncio.wait(watching)
     assert failover < 15
     assert recorder.longest_silence < 8
     assert len(created) > before
@@ -204,6 +212,9 @@ async def test_killing_an_engine_and_an_etcd_member_loses_nothing_acknowledged(s
         assert {name for name, uid in created.items() if found.get(name) != uid} == set()
     assert sum(1 for operation in recorder.operations if operation.revision) > 100
     assert problems(recorder.operations) == []
+    # Somebody watched through the engine that died, and went on through another.
+    assert max(watcher.resumed for watcher in watchers) > 1
+    assert all_problems(watchers, recorder.operations) == []
 
 
 async def put(site: Site, obj: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from engine.config import EngineConfig, Running
 from engine.main import EngineError, run
 from tests.engine.conftest import RunningEngine
 from tests.engine.history import Recorder, problems
+from tests.engine.watchlog import Watcher, all_problems
 
 ROOT = Path(__file__).parents[2]
 Process = asyncio.subprocess.Process
@@ -94,18 +95,26 @@ async def test_no_update_is_lost_and_none_appears_from_nowhere_over_a_kill(start
     recorder = Recorder(lambda _: running[0])
     await recorder.prepare()
     work = asyncio.ensure_future(recorder.run(8))
-    for _ in range(2):
-        await asyncio.sleep(1)
+    watchers = [Watcher(lambda _: running[0], number) for number in range(3)]
+    watching = [asyncio.ensure_future(turn) for w in watchers for turn in (w.run(), w.list_often())]
+    for lives in (1, 2):
+        await recorder.written(60 * lives)
         process.kill()
         await process.wait()
         process, running[0] = await start()
-    await asyncio.sleep(1)
+    await recorder.written(180)
     recorder.stopped = True
     await work
-    assert sum(1 for operation in recorder.operations if operation.revision) > 20, (
-        "too little was done to prove anything"
-    )
+    acknowledged = [operation.revision for operation in recorder.operations if operation.revision]
+    for watcher in watchers:
+        await watcher.catch_up(max(acknowledged))
+    for task in watching:
+        task.cancel()
+    await asyncio.wait(watching)
+    assert len(acknowledged) > 100
+    assert all(watcher.resumed >= 3 and len(watcher.lists) > 3 for watcher in watchers)
     assert problems(recorder.operations) == []
+    assert all_problems(watchers, recorder.operations) == []
 
 
 async def test_sigterm_stops_within_five_seconds_though_watches_are_open(start: Starter) -> None:
@@ -124,6 +133,25 @@ async def test_sigterm_stops_within_five_seconds_though_watches_are_open(start: 
     assert await asyncio.wait_for(process.wait(), 5) == 0
     async with asyncio.timeout(5):
         await asyncio.gather(*watching)
+
+
+async def test_sigterm_lets_a_running_request_finish(start: Starter, tmp_path: Path) -> None:
+    process, _ = await start()
+    running = msgspec.json.decode((tmp_path / "data" / "engine.json").read_bytes(), type=Running)
+    context = kubeconfig.load(tmp_path / "data" / "kubeconfig").ssl_context
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context, server_hostname="localhost")
+    body = b'{"metadata":{"name":"late"}}'
+    head = b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
+    await asyncio.sleep(0.5)
+    process.terminate()
+    await asyncio.sleep(0.5)
+    writer.write(body[10:])
+    assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 201 Created\r\n"
+    writer.transport.abort()
+    assert await asyncio.wait_for(process.wait(), 5) == 0
+    _, client = await start()
+    assert (await client.get(CONFIGMAPS, "late", "default"))["metadata"]["name"] == "late"
 
 
 async def test_second_engine_on_a_data_dir_is_refused(engine: RunningEngine) -> None:

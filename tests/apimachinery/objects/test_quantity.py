@@ -58,3 +58,17 @@ def test_bytes_print_with_the_largest_exact_suffix():
     assert quantity.format_bytes(8 * 1024**3) == "8Gi"
     assert quantity.format_bytes(1536) == "1536"
     assert quantity.format_bytes(1000) == "1000"
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [("999999999999999999999", "999999999999999999999"), ("9" * 40, "9" * 40), ("1e40", "10e39"), ("1e-40", "1e-9")],
+)
+def test_large_and_tiny_quantities_are_exact(text: str, printed: str) -> None:
+    assert quantity.canonical(text) == printed
+
+
+@pytest.mark.parametrize("text", ["9" * 41, "1e41", "1e-41", "1e999999999", "1e" + "9" * 5000, "\u0661", "1e\u0663"])
+def test_quantities_beyond_reason_are_refused_at_once(text: str) -> None:
+    with pytest.raises(ValueError):
+        quantity.parse(text)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from apimachinery.objects.resources import SERVICEACCOUNTS
 from engine.apiserver.answers import warning_headers
 from engine.apiserver.incoming import BODY_LIMIT
 from engine.apiserver.schema.jsonbody import MAX_DEPTH, parse_json
@@ -217,3 +218,13 @@ def test_rules_work_in_an_engine_without_rich() -> None:
         "assert 'prompt_toolkit' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+async def test_resize_that_takes_the_spec_away_is_refused(ask: Asking) -> None:
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+    await ask.engine.client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
+    assert (await ask("POST", pods, json=pod))[0] == 201
+    patch = {"content-type": "application/merge-patch+json"}
+    status, told = await ask("PATCH", f"{pods}/p/resize", data=b'{"spec":null}', headers=patch)
+    assert (status, told["reason"]) == (422, "Invalid")

@@ -122,8 +122,9 @@ def _prepare_ephemeral_containers(new: Json, old: Json, _context: Context) -> No
 
 def _prepare_resize(new: Json, old: Json, _context: Context) -> None:
     metadata.put_back_part(new, old, "status")
-    set_spec_defaults(new["spec"])
-    set_pod_defaults(new["spec"])
+    spec: Json = new.setdefault("spec", {})
+    set_spec_defaults(spec)
+    set_pod_defaults(spec)
     metadata.bump_generation_if_changed(new, old)
 
 
