@@ -109,12 +109,12 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         address = _reachable(api.http.address)
         own, cidr = api.client("apiserver"), config.service_cidr
         await ensure_objects(own, service_cidr=cidr, address=address)
-        api.documents.checks[config.store] = lambda: store.trouble
+        api.documents.health.checks[config.store] = lambda: store.trouble
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
         scope.supervise("own-objects", lambda: keep_objects(own, clock, service_cidr=cidr, address=address))
         _announce(config, pki, address)
-        api.documents.ready = True
+        api.documents.health.ready = True
         if config.controllers:
             _start_parts(scope, api, config, pki, clock, scheduling=scheduling)
         if on_ready is not None:
@@ -122,7 +122,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         log.info("engine serves", address=f"{address[0]}:{address[1]}", data_dir=str(config.data_dir))
         await stopping.wait()
         log.info("engine stops")
-        api.documents.ready = False
+        api.documents.health.ready = False
 
 
 def _pki(config: EngineConfig) -> Pki:

@@ -19,10 +19,11 @@ from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.connections import Server, allow_descriptors
+from engine.apiserver.dressing import dress
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
-from engine.apiserver.request import Frame, Handler, Query, Request, Response, Upgrade, User, WatchAnswer
+from engine.apiserver.request import NO_QUERY, Frame, Handler, Query, Request, Response, Upgrade, User, WatchAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -74,19 +75,21 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        query = NO_QUERY
         try:
             user = self._identify(request)
             asked = await self._request(request, user)
+            query = asked.query
             with self.in_flight.place(request.method, user):
                 answer = await self._pipe.handle(asked)
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
-                return await _respond(request, answer)
+                return await _respond(request, answer, query)
             if isinstance(answer, Upgrade):
                 return await self._nodes.serve(request, answer)
             return await self._watch(request, answer)
         except StatusError as error:
-            return await _respond(request, error_response(error))
+            return await _respond(request, error_response(error), query)
 
     def _identify(self, request: web.BaseRequest) -> User:
         transport = request.transport
@@ -191,7 +194,8 @@ async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> 
     return True
 
 
-async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
+async def _respond(request: web.BaseRequest, answer: Response, query: Query) -> web.StreamResponse:
+    answer = dress(answer, request.headers, query)
     headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
     pieces = answer.pieces or (answer.body,)
     size = sum(map(len, pieces))
@@ -199,6 +203,7 @@ async def _respond(request: web.BaseRequest, answer: Response) -> web.StreamResp
         return web.Response(status=answer.status, headers={**headers, "content-length": str(size)})
     if size >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
+        headers["vary"] = f"{headers['vary']}, Accept-Encoding" if "vary" in headers else "Accept-Encoding"
         pieces = await asyncio.to_thread(_gzip, pieces)
         size = sum(map(len, pieces))
     if size <= _WRITE_AT_ONCE:

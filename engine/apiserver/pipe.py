@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-import msgspec
 import structlog
 
 from apimachinery.aio.clock import Clock
@@ -35,7 +34,7 @@ from engine.apiserver.metrics import Metrics
 from engine.apiserver.negotiate import form_of
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
-from engine.apiserver.request import Answer, Request, Response
+from engine.apiserver.request import Answer, Request, Response, json_response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
@@ -184,7 +183,8 @@ class Pipe:
             serving.check(self._kinds.definition(kind), route)
             if kind.warning:
                 context.warnings.append(kind.warning)
-        form = form_of(request.header("accept"), request.query)
+        form = form_of(request.header("accept"), request.query, watch=route.verb == "watch")
+        reading.check_partial(kind, form, route.verb)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
 
     # Reading.
@@ -196,7 +196,7 @@ class Pipe:
         if call.kind.measured:
             return await self._measured(call)
         if sub is not None and sub.project is not None:
-            return reading.answer(msgspec.json.encode(sub.project(stored.existing(self._store, call))), call.form)
+            return json_response(sub.project(stored.existing(self._store, call)))
         return reading.get(call.kind, self._store, call.key, form=call.form, query=call.request.query, now=call.now)
 
     async def _list(self, call: Call) -> Answer:

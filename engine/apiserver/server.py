@@ -121,7 +121,7 @@ async def serve_api(
     follow_services(store, addresses, ports)
     kinds = CustomKinds(store)
     dynamic = DynamicAdmission(store, kinds)
-    documents, metrics = Documents(kinds.kinds), Metrics()
+    documents, metrics = Documents(kinds.kinds, clock), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
     authorizer.follow(store)
@@ -168,7 +168,7 @@ async def serve_api(
         try:
             yield ApiServer(pipe, documents, http, nodes)
         finally:
-            documents.ready = False
+            documents.health.ready = False
             pipe.close()
             kinds.close()
             await http.stop()

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from engine.apiserver.negotiate import Include
+from engine.apiserver.negotiate import Form
 from engine.apiserver.notes import PLAIN_COLUMNS, Notes
 from engine.apiserver.registry.kind import Column, Kind, Since
 
@@ -25,27 +25,32 @@ _AGE_DESCRIPTION = (
 _DESCRIPTIONS = {"Name": _NAME_DESCRIPTION, "Age": _AGE_DESCRIPTION}
 
 
-def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_metadata: bytes) -> bytes:
-    """A meta.k8s.io/v1 Table; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
-    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
+def table(kind: Kind, rows: Iterable[Notes], now: float, form: Form, list_metadata: bytes) -> bytes:
+    """A meta.k8s.io Table; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
+    return b'{"kind":"Table","apiVersion":"meta.k8s.io/%b","metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
+        form.version.encode(),
         list_metadata,
         _definitions(kind.columns or PLAIN_COLUMNS),
-        b",".join([_row(kind, notes, now, include) for notes in rows]),
+        b",".join([_row(kind, notes, now, form) for notes in rows]),
     )
 
 
-def empty_row_table(metadata: bytes) -> bytes:
+def empty_row_table(metadata: bytes, version: str) -> bytes:
     """The table that carries a watch's bookmark."""
-    row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}}'
-    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":[],"rows":[%b]}' % (
+    row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}}'
+    return b'{"kind":"Table","apiVersion":"meta.k8s.io/%b","metadata":%b,"columnDefinitions":[],"rows":[%b]}' % (
+        version.encode(),
         metadata,
-        row % metadata,
+        row % (version.encode(), metadata),
     )
 
 
-def partial(notes: Notes) -> bytes:
-    """The object as PartialObjectMetadata."""
-    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}' % notes.metadata()
+def partial(notes: Notes, version: str) -> bytes:
+    """The object as PartialObjectMetadata of a version of meta.k8s.io."""
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
+        version.encode(),
+        notes.metadata(),
+    )
 
 
 def human_duration(seconds: float) -> str:
@@ -80,13 +85,13 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
 
 
-def _row(kind: Kind, notes: Notes, now: float, include: Include) -> bytes:
+def _row(kind: Kind, notes: Notes, now: float, form: Form) -> bytes:
     cells = b"".join([part if isinstance(part, bytes) else _aged(part, now) for part in notes.row(kind)])
-    if include == "None":
+    if form.include == "None":
         return b'{"cells":[%b]}' % cells
-    if include == "Object":
+    if form.include == "Object":
         return b'{"cells":[%b],"object":%b}' % (cells, notes.value)
-    return b'{"cells":[%b],"object":%b}' % (cells, partial(notes))
+    return b'{"cells":[%b],"object":%b}' % (cells, partial(notes, form.version))
 
 
 def _aged(cell: Since, now: float) -> bytes:

@@ -150,9 +150,9 @@ class Hub:
         annotations = _INITIAL_EVENTS_END if initial_end else b""
         metadata = b'{"resourceVersion":"%d","creationTimestamp":null%b}' % (revision, annotations)
         if form.shape == "table":
-            return _frame(b"BOOKMARK", tables.empty_row_table(metadata))
+            return _frame(b"BOOKMARK", tables.empty_row_table(metadata, form.version))
         kind, version = (
-            (b"PartialObjectMetadata", b"meta.k8s.io/v1")
+            (b"PartialObjectMetadata", b"meta.k8s.io/%b" % form.version.encode())
             if form.shape == "partial"
             else (self.kind.kind.encode(), self.kind.api_version.encode())
         )
@@ -209,9 +209,9 @@ class Hub:
         if form.shape == "object":
             return notes.value
         if form.shape == "partial":
-            return tables.partial(notes)
+            return tables.partial(notes, form.version)
         now = self._clock.now().timestamp()
-        return tables.table(self.kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % revision)
+        return tables.table(self.kind, [notes], now, form, b'{"resourceVersion":"%d"}' % revision)
 
 
 class Watch:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from apimachinery.client import kubeconfig
 from apimachinery.client.client import Client
@@ -38,6 +39,7 @@ class RunningEngine:
     client: Client
     """Over HTTPS, as the admin."""
     api: ApiServer
+    kubectl_name: str = "kubectl"
 
     @property
     def port(self) -> int:
@@ -56,7 +58,7 @@ class RunningEngine:
     async def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> Ran:
         """Run the real kubectl against this engine."""
         process = await asyncio.create_subprocess_exec(
-            find_client("kubectl"),
+            find_client(self.kubectl_name),
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -106,5 +108,13 @@ async def engine(tmp_path: Path) -> AsyncIterator[RunningEngine]:
 async def whole_engine(tmp_path: Path) -> AsyncIterator[RunningEngine]:
     """With controllers, scheduler and links."""
     running, task = await start_engine(tmp_path / "data", controllers=True)
+    yield running
+    await stop_engine(running, task)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningEngine]:
+    """The API alone, one for all tests of a module: each works in a namespace of its own."""
+    running, task = await start_engine(tmp_path_factory.mktemp("engine") / "data", controllers=False)
     yield running
     await stop_engine(running, task)

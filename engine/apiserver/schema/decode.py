@@ -129,16 +129,16 @@ def _parse(body: bytes, expected: TypeMeta, content_type: str, *, look_for_dupli
     duplicates: list[str] = []
     try:
         match media_type:
-            case "application/json" | "" | "text/plain":
+            case "application/json" | "":
                 document = parse_json(body)
                 if look_for_duplicates:
                     duplicates = duplicate_fields(body, document)
-            case "application/yaml" | "application/x-yaml" | "text/yaml":
+            case "application/yaml":
                 document, duplicates = parse_yaml(body)
             case _:
                 raise UnsupportedMediaType(
                     "the body of the request was in an unknown format - accepted media types include:"
-                    " application/json, application/yaml"
+                    " application/json, application/yaml, application/vnd.kubernetes.protobuf"
                 )
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {error}") from error

@@ -74,10 +74,14 @@ def test_methods_that_fit_no_place_are_refused() -> None:
         pytest.param("", Form(), id="nothing"),
         pytest.param("*/*", Form(), id="anything"),
         pytest.param("application/vnd.kubernetes.protobuf,application/json", Form(), id="protobuf-or-json"),
-        pytest.param("application/yaml", Form(yaml=True), id="yaml"),
+        pytest.param("application/yaml", Form(), id="yaml"),
         pytest.param("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Form("table"), id="table"),
         pytest.param("application/json;as=Table;v=v9;g=meta.k8s.io, application/json", Form(), id="unknown-table"),
-        pytest.param("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form("partial"), id="partial"),
+        pytest.param(
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            Form("partial", of_list=True),
+            id="partial",
+        ),
     ],
 )
 def test_first_acceptable_form_is_chosen(accept: str, form: Form) -> None:
