@@ -206,7 +206,7 @@ class Pipe:
         return reading.list_(call.kind, self._store, selection, form=call.form, query=call.request.query, now=call.now)
 
     async def _watch(self, call: Call) -> Answer:
-        wanted = watch_options(call.request.query)
+        wanted = watch_options(call.request.query, call.kind)
         selection = selection_of(call.kind, call.route.namespace, call.route.name, call.request.query)
         loop = asyncio.get_running_loop()
         return Watch(self.hub(call.kind), selection, call.form, wanted, loop.call_later)

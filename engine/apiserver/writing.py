@@ -13,7 +13,7 @@ from typing import Any
 
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
-from engine.apiserver import admission, binding, connect, deletion, ownership, reading, stored, wire
+from engine.apiserver import admission, binding, connect, deletion, options, ownership, reading, stored, wire
 from engine.apiserver.admission import limitranges
 from engine.apiserver.admission.quotas import Quotas
 from engine.apiserver.answers import success, warning_headers
@@ -58,7 +58,7 @@ class Writing:
         self._quotas = Quotas(store)
 
     async def create(self, call: Call) -> Answer:
-        ownership.check_options(call, apply=False)
+        options.check(call.request.query, "create")
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
         if call.route.subresource == "binding":
@@ -74,18 +74,12 @@ class Writing:
         return self._written(call, record, 201)
 
     async def update(self, call: Call) -> Answer:
-        ownership.check_options(call, apply=False)
+        options.check(call.request.query, "update")
         sub = call.subresource
 
         def put(old: Json) -> Json:
             sent = self._decoded(call)
-            name = sent.get("metadata", {}).get("name", "")
-            if name != call.route.name:
-                if not name:
-                    raise BadRequest("name must be provided")
-                raise BadRequest(
-                    f"the name of the object ({name}) does not match the name on the URL ({call.route.name})"
-                )
+            _check_name(call, sent)
             if sub is not None and sub.absorb is not None:
                 return _absorbed(sub, old, sent)
             self._check_unconditional(call, sent)
@@ -104,7 +98,7 @@ class Writing:
                 return _absorbed(sub, old, self._patched(call, kind_of_patch, sub.project(old)))
             return self._patched(call, kind_of_patch, old)
 
-        ownership.check_options(call, apply=kind_of_patch == "apply")
+        options.check(call.request.query, "patch", apply=kind_of_patch == "apply")
         if kind_of_patch == "apply":
             return await self._apply(call)
         return self._written(call, await self._store_changed(call, patched), 200)
@@ -146,9 +140,10 @@ class Writing:
         return obj
 
     def _patched(self, call: Call, kind_of_patch: patching.PatchKind, old: Json) -> Json:
-        new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
-        decoded, warnings = schema.decode_patched(new, call.type_meta, validation=call.validation)
+        new, problems = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
+        decoded, warnings = schema.decode_patched(new, call.type_meta, problems, validation=call.validation)
         call.context.warnings[:] = warnings
+        _check_name(call, decoded)
         return decoded
 
     async def _store_new(self, call: Call, obj: Json, *, applied: bool = False) -> Record:
@@ -266,7 +261,7 @@ class Writing:
         write = self._write(call, obj["metadata"].get("name", ""), obj, old)
         if not await self._dynamic.mutate(write):
             return
-        decoded, _ = schema.decode_patched(dict(obj), call.parent_type, validation="Ignore")
+        decoded, _ = schema.decode_patched(dict(obj), call.parent_type, (), validation="Ignore")
         obj.clear()
         obj.update(decoded)
         call.kind.set_defaults(obj)
@@ -297,7 +292,10 @@ class Writing:
         kind, metadata = call.kind, new.setdefault("metadata", {})
         uid, current_uid = metadata.get("uid"), old["metadata"].get("uid")
         if uid and uid != current_uid:
-            detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {current_uid}"
+            detail = (
+                f"StorageError: invalid object, Code: 4, Key: {record.key}, ResourceVersion: 0, AdditionalErrorMsg:"
+                f" Precondition failed: UID in precondition: {uid}, UID in object meta: {current_uid}"
+            )
             raise Conflict.of(kind.plural, call.route.name, detail, group=kind.group)
         version = metadata.get("resourceVersion")
         if version and version != str(record.revision):
@@ -318,6 +316,22 @@ class Writing:
         response = reading.one(call.kind, record, call.form, call.now, status)
         response.headers = headers
         return response
+
+
+def _check_name(call: Call, sent: Json) -> None:
+    """An object says of itself where it is. Raises BadRequest."""
+    metadata, asked = sent.get("metadata") or {}, call.route
+    name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
+    if not name:
+        raise BadRequest(
+            f"the name of the object ({asked.name} based on URL) was undeterminable: name must be provided"
+        )
+    if name != asked.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({asked.name})")
+    if asked.namespace and namespace and namespace != asked.namespace:
+        raise BadRequest(
+            f"the namespace of the object ({namespace}) does not match the namespace on the request ({asked.namespace})"
+        )
 
 
 def _as_stored(kind: Kind, obj: Json, record: Record) -> bool:

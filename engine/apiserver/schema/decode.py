@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,17 +72,21 @@ def decode(
 
 
 def decode_patched(
-    patched: Json, expected: TypeMeta, *, validation: FieldValidation = "Warn"
+    patched: Json, expected: TypeMeta, problems: Sequence[str] = (), *, validation: FieldValidation = "Warn"
 ) -> tuple[Json, list[str]]:
-    """Bring a patched object into stored form: (object, warnings). Raises Invalid about the patch, as upstream does."""
+    """Bring a patched object into stored form: (object, warnings). `problems` are those of the patch itself.
+
+    Raises Invalid about the patch, as upstream does.
+    """
     try:
         decoded, strict = _typed(patched, expected)
-        if strict.messages and validation == "Strict":
-            raise WrongType(strict_text(strict.messages))
+        messages = [*problems, *strict.messages]
+        if messages and validation == "Strict":
+            raise WrongType(strict_text(messages))
     except WrongType as error:
         shown = json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
         raise Invalid.of("", "", "", [invalid("patch", shown, str(error))]) from error
-    return decoded, strict.messages if validation == "Warn" else []
+    return decoded, messages if validation == "Warn" else []
 
 
 def strict_text(messages: list[str]) -> str:

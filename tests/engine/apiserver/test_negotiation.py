@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 import pytest_asyncio
 import yaml
 
+from tests.engine.apiserver.wire import Caller, calling
 from tests.engine.conftest import RunningEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,42 +22,10 @@ NAMESPACE = "/api/v1/namespaces/default"
 NAMESPACES = "/api/v1/namespaces"
 
 
-@dataclass(frozen=True, slots=True)
-class Got:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def type(self) -> str:
-        return self.headers.get("content-type", "")
-
-    @property
-    def message(self) -> str:
-        return yaml.safe_load(self.body)["message"]
-
-
-class Caller:
-    """Requests with headers as given, and answers as they came: nothing unpacked or followed."""
-
-    def __init__(self, engine: RunningEngine, session: aiohttp.ClientSession) -> None:
-        self._engine = engine
-        self._session = session
-
-    async def __call__(self, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Got:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        url = f"{self._engine.url}{path}"
-        async with self._session.request(
-            method, url, data=body or None, headers=named, ssl=self._engine.ssl(), allow_redirects=False
-        ) as answer:
-            return Got(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def call(shared_engine: RunningEngine) -> AsyncIterator[Caller]:
-    plain = {"accept", "accept-encoding", "user-agent", "content-type"}
-    async with aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=plain) as session:
-        yield Caller(shared_engine, session)
+    async with calling(shared_engine) as caller:
+        yield caller
 
 
 @pytest.mark.parametrize(
