@@ -20,6 +20,7 @@ import structlog
 from apimachinery.aio.clock import SystemClock
 from apimachinery.aio.tasks import TaskScope
 from engine.apiserver.bootstrap import ensure_objects, keep_objects
+from engine.apiserver.components import STORE
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
@@ -109,7 +110,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         address = _reachable(api.http.address)
         own, cidr = api.client("apiserver"), config.service_cidr
         await ensure_objects(own, service_cidr=cidr, address=address)
-        api.documents.health.checks[config.store] = lambda: store.trouble
+        api.documents.health.checks[config.store] = api.components.checks[STORE] = lambda: store.trouble
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
         scope.supervise("own-objects", lambda: keep_objects(own, clock, service_cidr=cidr, address=address))
@@ -237,6 +238,9 @@ def _start_parts(
     profiles = scheduling or scheduler_settings(None)
     start("controllers", "kube-controller-manager", lambda: run_controllers(controllers, clock, settings, signer))
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock, profiles))
+
+    api.components.checks["controller-manager"] = lambda: scope.health()["controllers"].last_error
+    api.components.checks["scheduler"] = lambda: scope.health()["scheduler"].last_error
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
     leads = start("links", elsewhere.LEASE, links.run)

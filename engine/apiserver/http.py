@@ -20,6 +20,7 @@ from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.connections import Server, allow_descriptors
 from engine.apiserver.dressing import dress
+from engine.apiserver.flows import Flows
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
@@ -46,12 +47,15 @@ class HttpServer:
         authenticator: Authenticator,
         authorizer: Authorizer,
         nodes: NodeProxy,
+        *,
+        flows: Flows,
         tls: ssl.SSLContext | None,
     ) -> None:
         self._pipe = pipe
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._nodes = nodes
+        self._flows = flows
         self._tls = tls
         self._runner: web.ServerRunner | None = None
         self._watches: set[_HttpSink] = set()
@@ -84,6 +88,7 @@ class HttpServer:
                 answer = await self._pipe.handle(asked)
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
+                answer.headers = {**answer.headers, **self._flows.headers(user)}
                 return await _respond(request, answer, query)
             if isinstance(answer, Upgrade):
                 return await self._nodes.serve(request, answer)

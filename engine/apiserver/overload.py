@@ -14,7 +14,7 @@ from engine.apiserver.request import User
 
 READING = 400
 WRITING = 200
-_MASTERS = "system:masters"
+MASTERS = "system:masters"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRY_AFTER = 1
 
@@ -31,7 +31,7 @@ class InFlight:
     def place(self, method: str, user: User) -> Generator[None]:
         """Hold a place for a request. Raises TooManyRequests when all are taken."""
         side = "readOnly" if method in _READS else "mutating"
-        if self.taken[side] >= self._limits[side] and _MASTERS not in user.groups:
+        if self.taken[side] >= self._limits[side] and MASTERS not in user.groups:
             raise TooManyRequests(
                 "Too many requests, please try again later.", details={"retryAfterSeconds": _RETRY_AFTER}
             )

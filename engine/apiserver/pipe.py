@@ -22,7 +22,7 @@ from apimachinery.objects.errors import (
     StatusError,
 )
 from engine.apiserver import connect, options, reading, stored
-from engine.apiserver.answers import error_response, not_served
+from engine.apiserver.answers import error_response, not_served, warning_headers
 from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of_path, of_route
 from engine.apiserver.call import Call
 from engine.apiserver.custom import serving
@@ -38,15 +38,16 @@ from engine.apiserver.request import Answer, Request, Response, json_response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
-from engine.apiserver.usage.server import UsageServer
 from engine.apiserver.versions import revision_of
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Creator, Writing
 from engine.store.errors import ClaimTaken, StoreUnavailable
-from engine.store.protocol import Store
+from engine.store.protocol import Record, Store
 
 log = structlog.get_logger(__name__)
 
+Measure = Callable[[str], Awaitable[list[Record]]]
+"""All objects of a kind that is measured, in a namespace or all."""
 NO_CREATORS: Mapping[tuple[str, str, str], Creator] = MappingProxyType({})
 
 
@@ -67,7 +68,7 @@ class Pipe:
         kinds: CustomKinds,
         dynamic: DynamicAdmission,
         metrics: Metrics,
-        usage: UsageServer,
+        measured: Mapping[tuple[str, str], Measure],
         service_ips: Allocator,
         node_ports: Allocator,
         guards: Sequence[Guard] = (),
@@ -80,7 +81,7 @@ class Pipe:
         self._kinds = kinds
         kinds.changed = self._forget
         self._metrics = metrics
-        self._usage = usage
+        self._measures = measured
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._hubs: dict[tuple[str, str, str], Hub] = {}
@@ -154,6 +155,8 @@ class Pipe:
             self._metrics.count(call.route, error.code, time.perf_counter() - started)
             raise
         code = answer.status if isinstance(answer, Response) else 200
+        if call.context.warnings and isinstance(answer, Response):
+            answer.headers = {**warning_headers(call.context.warnings), **answer.headers}
         self._metrics.count(call.route, code, time.perf_counter() - started)
         return answer
 
@@ -181,8 +184,8 @@ class Pipe:
         )
         if kind.definition:
             serving.check(self._kinds.definition(kind), route)
-            if kind.warning:
-                context.warnings.append(kind.warning)
+        if kind.warning:
+            context.warnings.append(kind.warning)
         form = form_of(request.header("accept"), request.query, watch=route.verb == "watch")
         reading.check_partial(kind, form, route.verb)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
@@ -215,12 +218,14 @@ class Pipe:
         """Objects that are measured, not stored."""
         kind, route = call.kind, call.route
         selection = selection_of(kind, route.namespace, route.name, call.request.query)
-        records = await (self._usage.of_pods(route.namespace) if kind.namespaced else self._usage.of_nodes())
+        records = await self._measures[kind.group, kind.plural](route.namespace)
         found = selection.filter(kind, records)
         if not route.name:
             return reading.list_of(kind, found, b"{}", call.form, call.now)
         if not found:
-            raise NotFound.of(kind.kind.lower(), route.name, group=kind.group)
+            # Measures of things bear the things' names; they call themselves by their own.
+            resource = kind.plural if kind.singular else kind.kind.lower()
+            raise NotFound.of(resource, route.name, group=kind.group)
         return reading.one(kind, found[0], call.form, call.now)
 
     # Watches.

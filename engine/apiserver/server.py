@@ -33,11 +33,13 @@ from engine.apiserver.authz.noderestriction import NodeRestriction
 from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
+from engine.apiserver.components import Components
 from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
 from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.eviction import Evicting
+from engine.apiserver.flows import Flows
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
 from engine.apiserver.metrics import MEDIA_TYPE, Metrics
@@ -91,11 +93,14 @@ async def open_etcd(access: EtcdAccess, sealing: Sealing) -> Store:
 class ApiServer:
     """Serves a store. Make one with `serve_api`."""
 
-    def __init__(self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy) -> None:
+    def __init__(
+        self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy, components: Components
+    ) -> None:
         self.pipe = pipe
         self.documents = documents
         self.http = http
         self.nodes = nodes
+        self.components = components
 
     def client(self, name: str) -> Client:
         """A client for a part of this engine, as user `system:NAME`."""
@@ -136,6 +141,7 @@ async def serve_api(
         nodes=lambda: store.list(NODE.storage_prefix).records,
         pods=lambda namespace: store.list(f"{POD.storage_prefix}{namespace}{'/' if namespace else ''}").records,
     )
+    components = Components()
     pipe = Pipe(
         store,
         clock,
@@ -144,7 +150,11 @@ async def serve_api(
         kinds=kinds,
         dynamic=dynamic,
         metrics=metrics,
-        usage=usage,
+        measured={
+            ("", "componentstatuses"): components.look,
+            ("metrics.k8s.io", "nodes"): lambda _: usage.of_nodes(),
+            ("metrics.k8s.io", "pods"): usage.of_pods,
+        },
         service_ips=addresses,
         node_ports=ports,
         guards=guards,
@@ -158,7 +168,8 @@ async def serve_api(
     async with nodes, TaskScope("apiserver") as scope:
         audit = AuditLog(audit_log) if audit_log is not None else None
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
-        http = HttpServer(handler, authenticator, authorizer, nodes, tls)
+        flows = Flows(store)
+        http = HttpServer(handler, authenticator, authorizer, nodes, flows=flows, tls=tls)
         _show(metrics, pipe, http)
         await http.start(*listen)
         scope.supervise("bookmarks", lambda: _bookmarks(pipe, clock))
@@ -166,11 +177,12 @@ async def serve_api(
         scope.supervise("custom-resources", lifecycle.run)
         scope.supervise("event-ttl", lambda: _expire_events(store, clock))
         try:
-            yield ApiServer(pipe, documents, http, nodes)
+            yield ApiServer(pipe, documents, http, nodes, components)
         finally:
             documents.health.ready = False
             pipe.close()
             kinds.close()
+            flows.close()
             await http.stop()
             if audit is not None:
                 audit.close()

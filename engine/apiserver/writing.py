@@ -21,6 +21,8 @@ from engine.apiserver.call import Call
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
+from engine.apiserver.registry.core.binding import BINDING
+from engine.apiserver.registry.core.pod import POD
 from engine.apiserver.registry.kind import Kind, Subresource
 from engine.apiserver.registry.metadata import generate_name
 from engine.apiserver.request import Answer, Response, json_response
@@ -61,7 +63,7 @@ class Writing:
         options.check(call.request.query, "create")
         if call.route.subresource in connect.STREAMS:
             return connect.to_node(stored.existing(self._store, call), call.route.subresource, call.request.query)
-        if call.route.subresource == "binding":
+        if call.route.subresource == "binding" or call.kind is BINDING:
             return await self._bind(call)
         creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))
         if creator is not None:
@@ -115,14 +117,16 @@ class Writing:
     async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)
         binding.check(sent)
+        name = call.route.name or sent.get("metadata", {}).get("name", "")
+        key = POD.key(call.route.namespace, name)
         while True:
-            record = self._store.latest(call.key)
+            record = self._store.latest(key)
             if record is None:
-                raise NotFound.of(call.kind.plural, call.route.name)
-            value = stored.value(call.kind, binding.bind(stored.read(call.kind, record), sent, call.context))
+                raise NotFound.of(POD.plural, name)
+            value = stored.value(POD, binding.bind(stored.read(POD, record), sent, call.context))
             try:
                 if not call.context.dry_run:
-                    await self._store.update(call.key, value, record.revision)
+                    await self._store.update(key, value, record.revision)
             except (RevisionMismatch, KeyMissing):
                 continue
             return json_response(success(None, 201), 201, warning_headers(call.context.warnings))

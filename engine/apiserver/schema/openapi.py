@@ -119,7 +119,8 @@ def _parts_v2(kinds: Kinds) -> tuple[Json, Json]:
 
 
 def _described(kinds: Iterable[Kind]) -> Kinds:
-    return tuple(kind for kind in kinds if not kind.measured)
+    """Those of which somebody says what they are like."""
+    return tuple(kind for kind in kinds if kind.published is not None or type_name(kind) in slices())
 
 
 def _names(kinds: Iterable[Kind]) -> list[str]:
