@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import pytest_asyncio
@@ -55,7 +56,9 @@ class RunningEngine:
             context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")
         return context
 
-    async def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> Ran:
+    async def kubectl(
+        self, *arguments: str, stdin: str = "", check: bool = True, env: Mapping[str, str] = MappingProxyType({})
+    ) -> Ran:
         """Run the real kubectl against this engine."""
         process = await asyncio.create_subprocess_exec(
             find_client(self.kubectl_name),
@@ -63,7 +66,7 @@ class RunningEngine:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data_dir)},
+            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data_dir), **env},
         )
         out, err = await process.communicate(stdin.encode())
         ran = Ran(process.returncode or 0, out.decode(), err.decode())

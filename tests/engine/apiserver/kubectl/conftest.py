@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 import pytest_asyncio
 
 from apimachinery.objects.resources import NAMESPACES
-from tests.clients import KUBECTLS
+from tests.clients import KUBECTLS, find_client
 from tests.engine.conftest import Ran, RunningEngine
 
 _numbers = itertools.count(1)
@@ -22,9 +25,9 @@ class Kubectl:
     engine: RunningEngine
     namespace: str
 
-    async def __call__(self, *arguments: str, stdin: str = "") -> str:
+    async def __call__(self, *arguments: str, stdin: str = "", editor: str = "") -> str:
         """What a command prints; it has to succeed."""
-        return (await self._run(arguments, stdin, check=True)).out
+        return (await self._run(arguments, stdin, check=True, editor=editor)).out
 
     async def fails(self, *arguments: str, stdin: str = "") -> str:
         """What a command says on stderr; it has to fail."""
@@ -36,8 +39,33 @@ class Kubectl:
         """All that a command leaves."""
         return await self._run(arguments, stdin, check=False)
 
-    async def _run(self, arguments: tuple[str, ...], stdin: str, *, check: bool) -> Ran:
-        ran = await self.engine.kubectl("-n", self.namespace, *arguments, stdin=stdin, check=check)
+    @asynccontextmanager
+    async def printing(self, *arguments: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """A command that goes on: gives one line after the other, and is ended on leave."""
+        process = await asyncio.create_subprocess_exec(
+            find_client(self.engine.kubectl_name),
+            "-n",
+            self.namespace,
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            env={"KUBECONFIG": str(self.engine.kubeconfig), "HOME": str(self.engine.data_dir)},
+        )
+        out = process.stdout
+        assert out is not None
+
+        async def line() -> str:
+            return (await asyncio.wait_for(out.readline(), 20)).decode()
+
+        try:
+            yield line
+        finally:
+            process.terminate()
+            await process.wait()
+
+    async def _run(self, arguments: tuple[str, ...], stdin: str, *, check: bool, editor: str = "") -> Ran:
+        ran = await self.engine.kubectl(
+            "-n", self.namespace, *arguments, stdin=stdin, check=check, env={"KUBE_EDITOR": editor} if editor else {}
+        )
         # The older one says of every answer that the server is too new for it.
         told = [
             line for line in ran.err.splitlines(keepends=True) if not line.startswith("WARNING: version difference")
