@@ -38,7 +38,7 @@ from engine.apiserver.request import Answer, Request, Response, json_response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
-from engine.apiserver.versions import revision_of
+from engine.apiserver.versions import revision_errors
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Creator, Writing
 from engine.store.errors import ClaimTaken, StoreUnavailable
@@ -135,7 +135,7 @@ class Pipe:
 
     async def _fresh(self, version: str) -> None:
         """Wait until we know what any engine acknowledged, unless the client is content with what is at hand."""
-        if not version or revision_of(version) > self._store.revision:
+        if not version or (not revision_errors(version) and int(version) > self._store.revision):
             await self._store.barrier()
 
     def _authorize(self, asked: Attributes) -> None:
