@@ -24,6 +24,7 @@ from engine.apiserver.admission.podsecurity.plugin import Exemptions, PodSecurit
 from engine.apiserver.aggregation.serving import FrontProxy
 from engine.apiserver.authn.oidc import OidcSettings
 from engine.apiserver.bootstrap import ensure_objects, keep_objects
+from engine.apiserver.components import STORE
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
@@ -115,12 +116,12 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         trust = pki.authentication()
         await ensure_objects(own, service_cidr=cidr, address=address, authentication=trust)
         keep = partial(keep_objects, own, clock, service_cidr=cidr, address=address, authentication=trust)
-        api.documents.checks[config.store] = lambda: store.trouble
+        api.documents.health.checks[config.store] = api.components.checks[STORE] = lambda: store.trouble
         api.documents.actions[SNAPSHOT_PATH] = lambda: _snapshot(store, config.data_dir)
         scope = await stack.enter_async_context(TaskScope("engine"))
         scope.supervise("own-objects", keep)
         _announce(config, pki, address)
-        api.documents.ready = True
+        api.documents.health.ready = True
         if config.controllers:
             _start_parts(scope, api, config, pki, clock, scheduling=scheduling)
         if on_ready is not None:
@@ -128,7 +129,7 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         log.info("engine serves", address=f"{address[0]}:{address[1]}", data_dir=str(config.data_dir))
         await stopping.wait()
         log.info("engine stops")
-        api.documents.ready = False
+        api.documents.health.ready = False
 
 
 def _pki(config: EngineConfig) -> Pki:
@@ -278,6 +279,9 @@ def _start_parts(
 
     start("controllers", "kube-controller-manager", control)
     start("scheduler", "kube-scheduler", lambda: run_scheduler(scheduler, clock, profiles))
+
+    api.components.checks["controller-manager"] = lambda: scope.health()["controllers"].last_error
+    api.components.checks["scheduler"] = lambda: scope.health()["scheduler"].last_error
 
     links = Links(api.client("fleet"), config.data_dir, api.http.address[1], pki.agent_client_ssl(), clock=clock)
     leads = start("links", elsewhere.LEASE, links.run)

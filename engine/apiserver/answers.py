@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from apimachinery.objects.errors import StatusError
@@ -32,9 +31,7 @@ def not_served() -> StatusError:
 
 def error_response(error: StatusError) -> Response:
     headers = {"retry-after": str(int(error.retry_after))} if error.retry_after is not None else {}
-    answer = json_response(error.to_status(), error.code, headers)
-    # Upstream ends every document with a newline, and clients compare refusals to the letter.
-    return replace(answer, body=answer.body + b"\n")
+    return json_response(error.to_status(), error.code, headers)
 
 
 def warning_headers(warnings: list[str]) -> dict[str, str]:

@@ -5,13 +5,15 @@ Source: apiserver/pkg/registry/rest/delete.go and registry/generic/registry/stor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from apimachinery.objects.errors import BadRequest, Conflict
+from apimachinery.objects.errors import BadRequest, Conflict, Invalid
+from apimachinery.objects.field import FieldError, invalid, not_supported
 from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import kind as kinds
 from engine.apiserver.registry.kind import Context, Kind
@@ -57,42 +59,65 @@ _NO_OPTIONS = _Options()
 
 
 def delete_request(body: bytes, content_type: str, query: Query) -> DeleteRequest:
-    """From the body where it says something, else from the query. Raises BadRequest."""
-    options = _decoded(body, content_type) if body else _NO_OPTIONS
+    """From the body where there is one, else from the query. Raises BadRequest, Invalid."""
+    options = _decoded(body, content_type) if body else _of_query(query)
+    errors = _option_errors(options)
+    if errors:
+        raise Invalid.of("DeleteOptions", "meta.k8s.io", "", errors)
     preconditions = options.preconditions or _Preconditions()
-    propagation = options.propagation_policy or query.get("propagationPolicy")
-    orphan = options.orphan_dependents
-    if propagation and propagation not in _POLICIES:
-        raise BadRequest(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
-            'supported values: "Foreground", "Background", "Orphan", "nil"'
-        )
-    if orphan is not None and not propagation:
-        propagation = "Orphan" if orphan else "Background"
-    grace = options.grace_period_seconds
-    if grace is None and query.get("gracePeriodSeconds"):
-        grace = integer(query.get("gracePeriodSeconds"))
+    propagation = options.propagation_policy
+    if options.orphan_dependents is not None and propagation is None:
+        propagation = "Orphan" if options.orphan_dependents else "Background"
     return DeleteRequest(
-        grace_period_seconds=grace,
-        propagation=propagation,
+        grace_period_seconds=options.grace_period_seconds,
+        propagation=propagation or "",
         uid=preconditions.uid or "",
         resource_version=preconditions.resource_version or "",
-        dry_run=bool(options.dry_run) or bool(query.get("dryRun")),
+        dry_run=bool(options.dry_run),
     )
 
 
+def dry_run_errors(asked: Sequence[str]) -> list[FieldError]:
+    """What is wrong with a list of dry run stages, of which there is one."""
+    if all(stage == "All" for stage in asked):
+        return []
+    return [not_supported("dryRun", list(asked), ("All",))]
+
+
+def _option_errors(options: _Options) -> list[FieldError]:
+    errors: list[FieldError] = []
+    policy = options.propagation_policy
+    if policy is not None and options.orphan_dependents is not None:
+        errors.append(
+            invalid("propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set")
+        )
+    if policy is not None and policy not in _POLICIES:
+        errors.append(
+            FieldError(
+                kind="NotSupported",
+                field="propagationPolicy",
+                value=policy,
+                detail='supported values: "Foreground", "Background", "Orphan", "nil"',
+            )
+        )
+    return errors + dry_run_errors(options.dry_run or ())
+
+
 def check_preconditions(kind: Kind, old: Json, request: DeleteRequest, revision: int) -> None:
-    """Raises Conflict."""
-    uid = old["metadata"].get("uid", "")
+    """Raises Conflict, which names the kind as upstream does here, not the resource."""
+    metadata, uid = old["metadata"], old["metadata"].get("uid", "")
     if request.uid and request.uid != uid:
-        detail = f"Precondition failed: UID in precondition: {request.uid}, UID in object meta: {uid}"
-        raise Conflict.of(kind.plural, old["metadata"]["name"], detail, group=kind.group)
+        detail = (
+            f"the UID in the precondition ({request.uid}) does not match the UID in record ({uid})."
+            " The object might have been deleted and then recreated"
+        )
+        raise Conflict.of(kind.kind, metadata["name"], detail, group=kind.group)
     if request.resource_version and request.resource_version != str(revision):
         detail = (
-            f"Precondition failed: ResourceVersion in precondition: {request.resource_version}, "
-            f"ResourceVersion in object meta: {revision}"
+            f"the ResourceVersion in the precondition ({request.resource_version}) does not match the ResourceVersion"
+            f" in record ({revision}). The object might have been modified"
         )
-        raise Conflict.of(kind.plural, old["metadata"]["name"], detail, group=kind.group)
+        raise Conflict.of(kind.kind, metadata["name"], detail, group=kind.group)
 
 
 def mark(kind: Kind, obj: Json, request: DeleteRequest, context: Context) -> Outcome:
@@ -173,3 +198,15 @@ def _decoded(body: bytes, content_type: str) -> _Options:
     if options.kind not in ("", "DeleteOptions"):
         raise BadRequest(f"converting ({options.kind}) to (v1.DeleteOptions): unknown conversion")
     return options
+
+
+def _of_query(query: Query) -> _Options:
+    if not query.pairs:
+        return _NO_OPTIONS
+    grace = query.get("gracePeriodSeconds")
+    return _Options(
+        grace_period_seconds=integer(grace) if grace else None,
+        orphan_dependents=query.flag("orphanDependents") if "orphanDependents" in query else None,
+        propagation_policy=query.get("propagationPolicy") or None,
+        dry_run=query.all("dryRun"),
+    )

@@ -20,11 +20,14 @@ from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.connections import Patience, Server, allow_descriptors
+from engine.apiserver.dressing import dress
+from engine.apiserver.flows import Flows
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
 from engine.apiserver.reach import forwarding
 from engine.apiserver.request import (
+    NO_QUERY,
     Forward,
     Frame,
     Handler,
@@ -59,8 +62,9 @@ class HttpServer:
         authenticator: Authenticator,
         authorizer: Authorizer,
         nodes: NodeProxy,
-        tls: ssl.SSLContext | None,
         *,
+        flows: Flows,
+        tls: ssl.SSLContext | None,
         passes_on: Callable[[Request], bool],
     ) -> None:
         """`passes_on`: whether a request is most likely one for others, so that its body is not for us to hold."""
@@ -68,6 +72,7 @@ class HttpServer:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._nodes = nodes
+        self._flows = flows
         self._tls = tls
         self._passes_on = passes_on
         self.server = Server(self._serve, allow_descriptors())
@@ -95,21 +100,25 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        query = NO_QUERY
         try:
             user = self._identify(request)
             with self.in_flight.place(request.method, user):
-                answer = await self._pipe.handle(await self._request(request, user))
+                asked = await self._request(request, user)
+                query = asked.query
+                answer = await self._pipe.handle(asked)
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
-                return await _respond(request, answer, self.server.patience)
+                answer.headers = {**answer.headers, **self._flows.headers(user)}
+                return await _respond(request, answer, query, self.server.patience)
             with self.in_flight.place(request.method, user, lasting=True):
                 if isinstance(answer, NodeLog):
                     return await self._nodes.serve(request, answer)
                 if isinstance(answer, Forward):
-                    return await _forward(request, answer, self.server.patience)
+                    return await _forward(request, answer, query, self.server.patience)
                 return await self._watch(request, answer)
         except StatusError as error:
-            return await _respond(request, error_response(error), self.server.patience)
+            return await _respond(request, error_response(error), query, self.server.patience)
 
     def _identify(self, request: web.BaseRequest) -> User:
         transport = request.transport
@@ -218,16 +227,17 @@ async def _send_first(response: web.StreamResponse, frames: Iterator[Frame]) -> 
     return True
 
 
-async def _forward(request: web.BaseRequest, answer: Forward, patience: Patience) -> web.StreamResponse:
+async def _forward(request: web.BaseRequest, answer: Forward, query: Query, patience: Patience) -> web.StreamResponse:
     try:
         return await forwarding.serve(request, answer)
     except StatusError as error:
         if not answer.plain_errors:
             raise
-        return await _respond(request, text_response(f"{error.message}\n", error.code), patience)
+        return await _respond(request, text_response(f"{error.message}\n", error.code), query, patience)
 
 
-async def _respond(request: web.BaseRequest, answer: Response, patience: Patience) -> web.StreamResponse:
+async def _respond(request: web.BaseRequest, answer: Response, query: Query, patience: Patience) -> web.StreamResponse:
+    answer = dress(answer, request.headers, query)
     headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
     pieces = answer.pieces or (answer.body,)
     size = sum(map(len, pieces))
@@ -235,6 +245,7 @@ async def _respond(request: web.BaseRequest, answer: Response, patience: Patienc
         return web.Response(status=answer.status, headers={**headers, "content-length": str(size)})
     if size >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
+        headers["vary"] = f"{headers['vary']}, Accept-Encoding" if "vary" in headers else "Accept-Encoding"
         pieces = await asyncio.to_thread(_gzip, pieces, size)
         size = sum(map(len, pieces))
     if size <= _WRITE_AT_ONCE:

@@ -18,10 +18,9 @@ from engine.apiserver.request import User
 READING = 400
 WRITING = 200
 LASTING = 10_000
+MASTERS = "system:masters"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _RETRY_AFTER = 1
-
-_MASTERS = "system:masters"
 _OWN_PARTS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
 _OWN_NAMES = ("system:kube-", "system:apiserver")
 _UNAUTHENTICATED = "system:unauthenticated"
@@ -60,7 +59,7 @@ class InFlight:
 
     def _room(self, side: Side, user: User, held: int) -> bool:
         limit, taken = self._limits[side], self.taken[side]
-        if _MASTERS in user.groups:
+        if MASTERS in user.groups:
             return True
         if not _OWN_PARTS.isdisjoint(user.groups) or user.name.startswith(_OWN_NAMES):
             return taken < limit + limit // 2

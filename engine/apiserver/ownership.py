@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apimachinery.objects.errors import BadRequest, Invalid
-from apimachinery.objects.field import FieldError, forbidden, invalid, required, too_long
+from apimachinery.objects.errors import BadRequest
 from apimachinery.objects.meta import format_time
 from engine.apiserver.call import Call
 from engine.apiserver.fieldmanagement import owners, tracking
@@ -16,25 +15,7 @@ from engine.apiserver.schema import decode as schema
 
 Json = dict[str, Any]
 
-_LONGEST_MANAGER = 128
 _UNKNOWN = 'unknown field "'
-
-
-def check_options(call: Call, *, apply: bool) -> None:
-    """The query parameters about owners. Raises Invalid."""
-    query, errors = call.request.query, list[FieldError]()
-    manager = query.get("fieldManager")
-    if apply and not manager:
-        errors.append(required("fieldManager", "is required for apply patch"))
-    if not apply and "force" in query:
-        errors.append(forbidden("force", "may not be specified for non-apply patch"))
-    if len(manager) > _LONGEST_MANAGER:
-        errors.append(too_long("fieldManager", _LONGEST_MANAGER))
-    if not manager.isprintable():
-        errors.append(invalid("fieldManager", manager, "should only contain printable characters"))
-    if errors:
-        options = {"create": "CreateOptions", "update": "UpdateOptions"}.get(call.route.verb, "PatchOptions")
-        raise Invalid.of(options, "meta.k8s.io", "", errors)
 
 
 def record_create(call: Call, obj: Json) -> None:
@@ -84,7 +65,7 @@ def _configuration(call: Call) -> Json:
         field = unknown[0].removeprefix(_UNKNOWN).rstrip('"')
         raise BadRequest(f"{_failed(call)}: .{field}: field not declared in schema")
     if messages and call.validation == "Strict":
-        raise BadRequest(schema.strict_text(messages))
+        raise BadRequest(f"error strict decoding patch: {', '.join(messages)}")
     call.context.warnings[:] = messages if call.validation == "Warn" else []
     metadata: Json = sent.setdefault("metadata", {})
     _check_metadata(call, metadata)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-import msgspec
 import structlog
 
 from apimachinery.aio.clock import Clock
@@ -24,7 +23,7 @@ from apimachinery.objects.errors import (
 )
 from engine.apiserver import connect, options, reading, stored
 from engine.apiserver.aggregation.serving import Aggregation
-from engine.apiserver.answers import error_response, not_served
+from engine.apiserver.answers import error_response, not_served, warning_headers
 from engine.apiserver.authz.attributes import Attributes, Authorizer, denied, of_path, of_route
 from engine.apiserver.call import Call
 from engine.apiserver.connecting import Connecting
@@ -40,19 +39,20 @@ from engine.apiserver.negotiate import form_of
 from engine.apiserver.reach.ways import Ways
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
-from engine.apiserver.request import Answer, Request, Response
+from engine.apiserver.request import Answer, Request, Response, json_response
 from engine.apiserver.route import Route, parse
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
-from engine.apiserver.usage.server import UsageServer
-from engine.apiserver.versions import revision_of
+from engine.apiserver.versions import revision_errors
 from engine.apiserver.watching import Hub, Watch, watch_options
 from engine.apiserver.writing import Creator, Writing
 from engine.store.errors import ClaimTaken, StoreUnavailable
-from engine.store.protocol import Store
+from engine.store.protocol import Record, Store
 
 log = structlog.get_logger(__name__)
 
+Measure = Callable[[str], Awaitable[list[Record]]]
+"""All objects of a kind that is measured, in a namespace or all."""
 NO_CREATORS: Mapping[tuple[str, str, str], Creator] = MappingProxyType({})
 
 
@@ -74,7 +74,7 @@ class Pipe:
         dynamic: DynamicAdmission,
         converter: Converter,
         metrics: Metrics,
-        usage: UsageServer,
+        measured: Mapping[tuple[str, str], Measure],
         service_ips: Allocator,
         node_ports: Allocator,
         ways: Ways,
@@ -91,7 +91,7 @@ class Pipe:
         kinds.changed = self._forget
         self._converter = converter
         self._metrics = metrics
-        self._usage = usage
+        self._measures = measured
         self._service_ips = service_ips
         self._node_ports = node_ports
         self._aggregation = aggregation
@@ -151,10 +151,13 @@ class Pipe:
         for _ in range(_CLAIM_ATTEMPTS):
             try:
                 call = self._call(request, route)
-                return await self._counted(route, self._verbs[route.verb](call))
+                answer = await self._counted(route, self._verbs[route.verb](call))
             except ClaimTaken:
                 # Another engine was faster with the same address or port; by now we know, and choose or refuse anew.
                 continue
+            if call.context.warnings and isinstance(answer, Response):
+                answer.headers = {**warning_headers(call.context.warnings), **answer.headers}
+            return answer
         raise InternalError("the addresses and ports that were chosen are taken again and again by others; try again")
 
     def passes_on(self, request: Request) -> bool:
@@ -171,7 +174,7 @@ class Pipe:
 
     async def _fresh(self, version: str) -> None:
         """Wait until we know what any engine acknowledged, unless the client is content with what is at hand."""
-        if not version or revision_of(version) > self._store.revision:
+        if not version or (not revision_errors(version) and int(version) > self._store.revision):
             await self._store.barrier()
 
     def _authorize(self, asked: Attributes) -> None:
@@ -229,9 +232,10 @@ class Pipe:
         context = self._context(request, dry_run=options.dry_run(request))
         if kind.definition:
             serving.check(self._kinds.definition(kind), route)
-            if kind.warning:
-                context.warnings.append(kind.warning)
-        form = form_of(request.header("accept"), request.query)
+        if kind.warning:
+            context.warnings.append(kind.warning)
+        form = form_of(request.header("accept"), request.query, watch=route.verb == "watch")
+        reading.check_partial(kind, form, route.verb)
         return Call(request, route, kind, sub, form, context, options.field_validation(request))
 
     # Reading.
@@ -244,7 +248,7 @@ class Pipe:
             return await self._measured(call)
         if sub is not None and sub.project is not None:
             whole = await self._converter.existing(self._store, call)
-            return reading.answer(msgspec.json.encode(sub.project(whole)), call.form)
+            return json_response(sub.project(whole))
         kind, form, query, now = call.kind, call.form, call.request.query, call.now
         return await self._converter.reading(
             kind, self._store, lambda store: reading.get(kind, store, call.key, form=form, query=query, now=now)
@@ -260,7 +264,7 @@ class Pipe:
         )
 
     async def _watch(self, call: Call) -> Answer:
-        wanted = watch_options(call.request.query)
+        wanted = watch_options(call.request.query, call.kind)
         selection = selection_of(call.kind, call.route.namespace, call.route.name, call.request.query)
         loop = asyncio.get_running_loop()
         hub = self.hub(call.kind)
@@ -272,12 +276,14 @@ class Pipe:
         """Objects that are measured, not stored."""
         kind, route = call.kind, call.route
         selection = selection_of(kind, route.namespace, route.name, call.request.query)
-        records = await (self._usage.of_pods(route.namespace) if kind.namespaced else self._usage.of_nodes())
+        records = await self._measures[kind.group, kind.plural](route.namespace)
         found = selection.filter(kind, records)
         if not route.name:
             return reading.list_of(kind, found, b"{}", call.form, call.now)
         if not found:
-            raise NotFound.of(kind.kind.lower(), route.name, group=kind.group)
+            # Measures of things bear the things' names; they call themselves by their own.
+            resource = kind.plural if kind.singular else kind.kind.lower()
+            raise NotFound.of(resource, route.name, group=kind.group)
         return reading.one(kind, found[0], call.form, call.now)
 
     # Watches.

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
-from apimachinery.objects.errors import NotFound
+from apimachinery.objects.errors import NotAcceptable, NotFound
 from engine.apiserver import tables
 from engine.apiserver.negotiate import Form
 from engine.apiserver.notes import notes_of, value_of, values_of
@@ -19,7 +18,18 @@ from engine.apiserver.versions import ListPage, continue_token, list_error, page
 from engine.store.errors import StoreError
 from engine.store.protocol import Listing, Reader, Record
 
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+def check_partial(kind: Kind, form: Form, verb: str) -> None:
+    """Metadata of one object is no list, nor the other way round. Raises NotAcceptable."""
+    if form.shape != "partial" or form.of_list == (verb == "list"):
+        return
+    package = kind.group.partition(".")[0] or "core"
+    go_type = "*unstructured.Unstructured" if kind.definition else f"*{package}.{kind.kind}"
+    if form.of_list:
+        raise NotAcceptable(
+            f"you requested PartialObjectMetadataList, but the requested object is not a list ({go_type})"
+        )
+    raise NotAcceptable(f"you requested PartialObjectMetadata, but the requested object is a list ({go_type}List)")
 
 
 def get(kind: Kind, store: Reader, key: str, *, form: Form, query: Query, now: float) -> Response:
@@ -30,7 +40,7 @@ def get(kind: Kind, store: Reader, key: str, *, form: Form, query: Query, now: f
     record = store.get(key)
     if record is None:
         raise NotFound.of(kind.plural, key.rpartition("/")[2], group=kind.group)
-    if form.shape == "object" and not form.yaml:
+    if form.shape == "object":
         return Response(200, value_of(kind, record))
     return one(kind, record, form, now)
 
@@ -40,20 +50,8 @@ def one(kind: Kind, record: Record, form: Form, now: float, status: int = 200) -
     notes = notes_of(kind, record)
     if form.shape == "table":
         metadata = b'{"resourceVersion":"%d"}' % record.revision
-        body = b"".join(tables.table(kind, [notes], now, form.include, metadata))
-    elif form.shape == "partial":
-        body = tables.partial(notes)
-    else:
-        body = notes.value
-    return answer(body, form, status)
-
-
-def answer(body: bytes, form: Form, status: int = 200) -> Response:
-    """JSON as it is, or as YAML where that was asked for."""
-    if form.yaml:
-        text: str = yaml.dump(msgspec.json.decode(body), Dumper=_Dumper, sort_keys=True, allow_unicode=True)
-        return Response(status, text.encode(), "application/yaml")
-    return Response(status, body)
+        return Response(status, b"", pieces=tables.table(kind, [notes], now, form, metadata))
+    return Response(status, tables.partial(notes, form.version) if form.shape == "partial" else notes.value)
 
 
 def list_(kind: Kind, store: Reader, selection: Selection, *, form: Form, query: Query, now: float) -> Response:
@@ -67,15 +65,15 @@ def list_of(kind: Kind, records: Sequence[Record], metadata: bytes, form: Form, 
     """A list of these objects in any form; `metadata` is the JSON of the list's own."""
     if form.shape == "table":
         rows = [notes_of(kind, record) for record in records]
-        return in_pieces(tables.table(kind, rows, now, form.include, metadata), form)
+        return Response(200, b"", pieces=tables.table(kind, rows, now, form, metadata))
     if form.shape == "partial":
-        items = [tables.partial(notes_of(kind, record)) for record in records]
-        return list_answer("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items, form)
+        items = [tables.partial(notes_of(kind, record), form.version) for record in records]
+        return list_answer("PartialObjectMetadataList", f"meta.k8s.io/{form.version}", metadata, items)
     values = values_of(kind, records)
-    return list_answer(f"{kind.kind}List", kind.api_version, metadata, values, form)
+    return list_answer(f"{kind.kind}List", kind.api_version, metadata, values)
 
 
-def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[bytes], form: Form) -> Response:
+def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[bytes]) -> Response:
     """A list object around items that are bytes already."""
     head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (kind.encode(), api_version.encode(), metadata)
     pieces = [b","] * (2 * len(items) + 1)
@@ -86,13 +84,6 @@ def list_answer(kind: str, api_version: str, metadata: bytes, items: Sequence[by
         pieces[-1] = b"]}"
     else:
         pieces.append(b"]}")
-    return in_pieces(pieces, form)
-
-
-def in_pieces(pieces: Sequence[bytes], form: Form) -> Response:
-    """A long document that nobody needs in one run, unless it has to be turned into YAML."""
-    if form.yaml:
-        return answer(b"".join(pieces), form)
     return Response(200, b"", pieces=pieces)
 
 

@@ -60,7 +60,7 @@ class Removing:
                 continue
         metadata = b'{"resourceVersion":"%d"}' % self._store.revision
         values = [value_of(call.kind, await self._converter.shown(call.kind, record)) for record in removed]
-        return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values, call.form)
+        return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values)
 
     async def remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
         """The object as it is after the deletion took effect, and whether it is gone."""

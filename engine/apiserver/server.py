@@ -43,6 +43,7 @@ from engine.apiserver.authz.noderestriction import NodeRestriction
 from engine.apiserver.authz.reviews import AccessReviews
 from engine.apiserver.authz.signers import SignerGuard
 from engine.apiserver.authz.union import Union
+from engine.apiserver.components import Components
 from engine.apiserver.custom.converter import Converter
 from engine.apiserver.custom.lifecycle import Lifecycle
 from engine.apiserver.custom.table import CustomKinds
@@ -50,6 +51,7 @@ from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
+from engine.apiserver.flows import Flows
 from engine.apiserver.guard import Guard
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
@@ -106,13 +108,21 @@ class ApiServer:
     """Serves a store. Make one with `serve_api`."""
 
     def __init__(
-        self, pipe: Pipe, documents: Documents, http: HttpServer, nodes: NodeProxy, accounts: AccountTokens
+        self,
+        pipe: Pipe,
+        documents: Documents,
+        http: HttpServer,
+        nodes: NodeProxy,
+        *,
+        accounts: AccountTokens,
+        components: Components,
     ) -> None:
         self.pipe = pipe
         self.documents = documents
         self.http = http
         self.nodes = nodes
         self.accounts = accounts
+        self.components = components
 
     def client(self, name: str) -> Client:
         """A client for a part of this engine, as user `system:NAME`."""
@@ -146,7 +156,7 @@ async def serve_api(
     kinds = CustomKinds(store)
     nodes = NodeProxy(NoConnections())
     ways = Ways(store, nodes.endpoint)
-    documents, metrics = Documents(kinds.kinds), Metrics()
+    documents, metrics = Documents(kinds.kinds, clock), Metrics()
     documents.pages["/metrics"] = lambda: Response(200, metrics.text().encode(), MEDIA_TYPE)
     authorizer = Union()
     authorizer.follow(store)
@@ -168,6 +178,7 @@ async def serve_api(
         nodes=lambda: store.list(NODE.storage_prefix).records,
         pods=lambda namespace: store.list(f"{POD.storage_prefix}{namespace}{'/' if namespace else ''}").records,
     )
+    components = Components()
     pipe = Pipe(
         store,
         clock,
@@ -177,7 +188,11 @@ async def serve_api(
         dynamic=dynamic,
         converter=converter,
         metrics=metrics,
-        usage=usage,
+        measured={
+            ("", "componentstatuses"): components.look,
+            ("metrics.k8s.io", "nodes"): lambda _: usage.of_nodes(),
+            ("metrics.k8s.io", "pods"): usage.of_pods,
+        },
         service_ips=addresses,
         node_ports=ports,
         ways=ways,
@@ -194,7 +209,8 @@ async def serve_api(
     async with nodes, ways, converter, TaskScope("apiserver") as scope:
         audit = AuditLog(audit_log) if audit_log is not None else None
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
-        http = HttpServer(handler, authenticator, authorizer, nodes, tls, passes_on=pipe.passes_on)
+        flows = Flows(store)
+        http = HttpServer(handler, authenticator, authorizer, nodes, flows=flows, tls=tls, passes_on=pipe.passes_on)
         _show(metrics, pipe, http)
         await http.start(*listen)
         own = Client(InProcessTransport(pipe, component("system:apiserver")))
@@ -213,12 +229,12 @@ async def serve_api(
         for name, loop in loops.items():
             scope.supervise(name, loop)
         try:
-            yield ApiServer(pipe, documents, http, nodes, accounts)
+            yield ApiServer(pipe, documents, http, nodes, accounts=accounts, components=components)
         finally:
-            documents.ready = False
+            documents.health.ready = False
             pipe.close()
             kinds.close()
-            for part in (registration, availability, aggregation.services):
+            for part in (registration, availability, aggregation.services, flows):
                 part.close()
             await http.stop()
             if audit is not None:

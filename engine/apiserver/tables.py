@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from engine.apiserver.negotiate import Include
+from engine.apiserver.negotiate import Form
 from engine.apiserver.notes import PLAIN_COLUMNS, Notes
 from engine.apiserver.registry.kind import Column, Kind, Since
 
@@ -22,25 +22,26 @@ _AGE_DESCRIPTION = (
     "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
     "in RFC3339 form and is in UTC."
 )
-_HEAD = b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":['
-_BEFORE_METADATA = b'],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
+_HEAD = b'{"kind":"Table","apiVersion":"meta.k8s.io/%b","metadata":%b,"columnDefinitions":%b,"rows":['
+_BEFORE_METADATA = b'],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":'
 _DESCRIPTIONS = {"Name": _NAME_DESCRIPTION, "Age": _AGE_DESCRIPTION}
 
 
-def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_metadata: bytes) -> Sequence[bytes]:
-    """A meta.k8s.io/v1 Table in pieces; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
-    pieces = [_HEAD % (list_metadata, _definitions(kind.columns or PLAIN_COLUMNS))]
+def table(kind: Kind, rows: Iterable[Notes], now: float, form: Form, list_metadata: bytes) -> Sequence[bytes]:
+    """A meta.k8s.io Table in pieces; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
+    version = form.version.encode()
+    pieces = [_HEAD % (version, list_metadata, _definitions(kind.columns or PLAIN_COLUMNS))]
     add = pieces.append
-    before = b'{"cells":['
+    before, before_metadata = b'{"cells":[', _BEFORE_METADATA % version
     for notes in rows:
         add(before)
         for part in notes.row(kind):
             add(part if isinstance(part, bytes) else _aged(part, now))
-        if include == "Metadata":
-            add(_BEFORE_METADATA)
+        if form.include == "Metadata":
+            add(before_metadata)
             add(notes.metadata())
             add(b"}}")
-        elif include == "Object":
+        elif form.include == "Object":
             add(b'],"object":')
             add(notes.value)
             add(b"}")
@@ -51,18 +52,22 @@ def table(kind: Kind, rows: Iterable[Notes], now: float, include: Include, list_
     return pieces
 
 
-def empty_row_table(metadata: bytes) -> bytes:
+def empty_row_table(metadata: bytes, version: str) -> bytes:
     """The table that carries a watch's bookmark."""
-    row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}}'
-    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":[],"rows":[%b]}' % (
+    row = b'{"cells":[],"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}}'
+    return b'{"kind":"Table","apiVersion":"meta.k8s.io/%b","metadata":%b,"columnDefinitions":[],"rows":[%b]}' % (
+        version.encode(),
         metadata,
-        row % metadata,
+        row % (version.encode(), metadata),
     )
 
 
-def partial(notes: Notes) -> bytes:
-    """The object as PartialObjectMetadata."""
-    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%b}' % notes.metadata()
+def partial(notes: Notes, version: str) -> bytes:
+    """The object as PartialObjectMetadata of a version of meta.k8s.io."""
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
+        version.encode(),
+        notes.metadata(),
+    )
 
 
 def human_duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ Source: apimachinery/pkg/apis/meta/internalversion/validation and apiserver/pkg/
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.objects.errors import BadRequest, Expired, Invalid, StatusError, Timeout
-from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported
+from apimachinery.objects.field import FieldError, forbidden, invalid
 from engine.apiserver.request import Query
 from engine.store.errors import Compacted, FutureRevision, StoreError
 
@@ -43,14 +44,22 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 def revision_of(text: str) -> int:
-    """A resourceVersion from a query; empty is 0. Raises Invalid."""
+    """A resourceVersion from a query; empty is 0. Raises BadRequest."""
+    problems = revision_errors(text)
+    if problems:
+        raise BadRequest(f"invalid resource version: {problems[0]}")
+    return int(text or "0")
+
+
+def revision_errors(text: str) -> list[FieldError]:
+    """What is wrong with a resourceVersion from a query."""
     if not text:
-        return 0
+        return []
     if not (text.isascii() and text.isdigit()):
-        raise _invalid([invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')])
+        return [invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')]
     if len(text) > _DIGITS or int(text) >= 1 << 64:
-        raise _invalid([invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": value out of range')])
-    return int(text)
+        return [invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": value out of range')]
+    return []
 
 
 def integer(text: str) -> int:
@@ -67,6 +76,8 @@ def page_of(query: Query) -> ListPage:
     version, match, token = query.get("resourceVersion"), query.get("resourceVersionMatch"), query.get("continue")
     limit = _limit(query.get("limit"))
     errors = _match_errors(version, match, token)
+    if "sendInitialEvents" in query:
+        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if errors:
         raise _invalid(errors)
     if token:
@@ -101,7 +112,7 @@ def list_error(error: StoreError, page: ListPage) -> StatusError:
                 "now may show up in the list.",
                 token,
             )
-        return expired(error.asked, error.oldest)
+        return Expired("The resourceVersion for the provided list is too old.")
     raise error
 
 
@@ -111,7 +122,7 @@ def expired(asked: int, oldest: int) -> Expired:
 
 def too_large(asked: int, current: int) -> Timeout:
     return Timeout(
-        f"Too large resource version: {asked}, current: {current}",
+        f"Timeout: Too large resource version: {asked}, current: {current}",
         details={
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
@@ -133,10 +144,8 @@ class _Continued(Expired):
 def _limit(text: str) -> int:
     if not text:
         return 0
-    limit = integer(text)
-    if limit < 0:
-        raise BadRequest(f"limit: Invalid value: {limit}: must be greater than or equal to 0")
-    return limit
+    # Less than nothing is no limit, as upstream has it.
+    return max(integer(text), 0)
 
 
 def _match_errors(version: str, match: str, token: str) -> list[FieldError]:
@@ -150,7 +159,14 @@ def _match_errors(version: str, match: str, token: str) -> list[FieldError]:
     if token:
         errors.append(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
     if match not in _MATCHES:
-        errors.append(not_supported("resourceVersionMatch", match, _MATCHES))
+        errors.append(
+            FieldError(
+                kind="NotSupported",
+                field="resourceVersionMatch",
+                value=match,
+                detail='supported values: "Exact", "NotOlderThan", ""',
+            )
+        )
     if match == "Exact" and version == "0":
         errors.append(
             forbidden("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
@@ -166,7 +182,18 @@ def _decode_token(token: str) -> tuple[str, int]:
     try:
         decoded = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=_Token)
     except (ValueError, msgspec.DecodeError) as error:
-        raise BadRequest(f"continue key is not valid: {error}") from error
-    if decoded.v != "meta.k8s.io/v1" or not decoded.start or ".." in decoded.start.split("/"):
-        raise BadRequest("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+        raise _bad_token(f": {error}") from error
+    if decoded.v != "meta.k8s.io/v1":
+        raise _bad_token(f": server does not recognize this encoded version {decoded.v}")
+    if not decoded.rv:
+        raise _bad_token(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not decoded.start:
+        raise _bad_token(": encoded start key empty (version meta.k8s.io/v1)")
+    # Nobody climbs out of the kind's own keys.
+    if posixpath.normpath(f"/{decoded.start}") != f"/{decoded.start}":
+        raise _bad_token(f": {decoded.start}")
     return decoded.start, decoded.rv
+
+
+def _bad_token(problem: str) -> BadRequest:
+    return BadRequest(f"invalid continue token: continue key is not valid{problem}")

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from apimachinery.aio.clock import Clock
-from apimachinery.objects.errors import Invalid
-from apimachinery.objects.field import FieldError, forbidden
+from apimachinery.objects.errors import Invalid, StatusError
+from apimachinery.objects.field import FieldError, forbidden, not_supported
 from engine.apiserver import tables, wire
 from engine.apiserver.negotiate import Form
 from engine.apiserver.notes import Notes, notes_of, value_of
 from engine.apiserver.registry.kind import Kind
 from engine.apiserver.request import Frame, Query, Sink
 from engine.apiserver.selection import Selection
-from engine.apiserver.versions import expired, integer, revision_of, too_large
+from engine.apiserver.versions import expired, integer, revision_errors, too_large
 from engine.store.errors import Compacted, FutureRevision
 from engine.store.protocol import Change, Record, Store
 
+_NOT_OLDER = "NotOlderThan"
 _INITIAL_EVENTS_END = b',"annotations":{"k8s.io/initial-events-end":"true"}'
 
 
@@ -39,35 +42,48 @@ class WatchOptions:
     """Seconds; 0: as long as the server likes."""
 
 
-def watch_options(query: Query) -> WatchOptions:
-    """Raises Invalid, BadRequest."""
-    version = query.get("resourceVersion")
-    bookmarks = query.flag("allowWatchBookmarks")
-    timeout = query.get("timeoutSeconds")
-    revision = revision_of(version)
-    asked = query.get("sendInitialEvents")
+def watch_options(query: Query, kind: Kind | None = None) -> WatchOptions:
+    """Raises BadRequest, Invalid; errors about the version name the kind."""
+    version, match, asked = (
+        query.get("resourceVersion"),
+        query.get("resourceVersionMatch"),
+        query.get("sendInitialEvents"),
+    )
     errors: list[FieldError] = []
-    match = query.get("resourceVersionMatch")
-    if asked and match != "NotOlderThan":
-        errors.append(
-            forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        )
-    elif not asked and match:
+    if asked and match != _NOT_OLDER:
         errors.append(
             forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                "resourceVersionMatch", f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER}"
             )
         )
+    if match:
+        if not asked:
+            errors.append(
+                forbidden(
+                    "resourceVersionMatch",
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                )
+            )
+        if match != _NOT_OLDER:
+            errors.append(not_supported("resourceVersionMatch", match, (_NOT_OLDER,)))
+        if query.get("continue"):
+            errors.append(
+                forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+            )
     if errors:
         raise Invalid.of("ListOptions", "meta.k8s.io", "", errors)
-    wants_initial = asked.lower() in ("true", "1") if asked else revision == 0
+    errors = revision_errors(version)
+    if errors:
+        group, plural = (kind.group, kind.plural) if kind is not None else ("", "")
+        raise Invalid.of(plural, group, "", errors)
+    bookmarks, revision = query.flag("allowWatchBookmarks"), int(version or "0")
+    wants_initial = asked.lower() not in {"false", "0"} if asked else revision == 0
     return WatchOptions(
         from_revision=revision,
         initial=wants_initial,
         initial_end=bool(asked) and wants_initial and bookmarks,
         bookmarks=bookmarks,
-        timeout=float(max(integer(timeout), 0)) if timeout else 0.0,
+        timeout=float(max(integer(query.get("timeoutSeconds") or "0"), 0)),
     )
 
 
@@ -106,7 +122,11 @@ class Hub:
         return sum(len(group.sinks) for group in self._groups.values())
 
     def join(self, selection: Selection, form: Form, options: WatchOptions, sink: Sink) -> Iterator[Frame]:
-        """Register; the frames to send before any that the sink is handed. Raises Expired, Timeout."""
+        """Register; the frames to send before any that the sink is handed.
+
+        A version that is forgotten, or not there yet, is told by an ERROR event, and the watch ends: the request was
+        in order, as upstream sees it.
+        """
         try:
             if options.initial:
                 if options.from_revision > self._store.revision:
@@ -118,9 +138,9 @@ class Hub:
             else:
                 first = iter(())
         except Compacted as error:
-            raise expired(error.asked, error.oldest) from error
+            return self._refused(expired(error.asked, error.oldest), sink)
         except FutureRevision as error:
-            raise too_large(error.asked, error.current) from error
+            return self._refused(too_large(error.asked, error.current), sink)
         group = self._groups.get((selection, form))
         if group is None:
             group = self._groups[selection, form] = _Group(selection, form)
@@ -128,6 +148,10 @@ class Hub:
         if options.bookmarks:
             group.bookmarked[sink] = None
         return first
+
+    def _refused(self, error: StatusError, sink: Sink) -> Iterator[Frame]:
+        sink.end()
+        return iter((frame_of(b"ERROR", msgspec.json.encode(error.to_status())),))
 
     def leave(self, selection: Selection, form: Form, sink: Sink) -> None:
         group = self._groups.get((selection, form))
@@ -150,9 +174,9 @@ class Hub:
         annotations = _INITIAL_EVENTS_END if initial_end else b""
         metadata = b'{"resourceVersion":"%d","creationTimestamp":null%b}' % (revision, annotations)
         if form.shape == "table":
-            return frame_of(b"BOOKMARK", tables.empty_row_table(metadata))
+            return frame_of(b"BOOKMARK", tables.empty_row_table(metadata, form.version))
         kind, version = (
-            (b"PartialObjectMetadata", b"meta.k8s.io/v1")
+            (b"PartialObjectMetadata", b"meta.k8s.io/%b" % form.version.encode())
             if form.shape == "partial"
             else (self.kind.kind.encode(), self.kind.api_version.encode())
         )
@@ -211,9 +235,9 @@ class Hub:
         if form.shape == "object":
             return notes.value
         if form.shape == "partial":
-            return tables.partial(notes)
+            return tables.partial(notes, form.version)
         now = self._clock.now().timestamp()
-        return b"".join(tables.table(self.kind, [notes], now, form.include, b'{"resourceVersion":"%d"}' % revision))
+        return b"".join(tables.table(self.kind, [notes], now, form, b'{"resourceVersion":"%d"}' % revision))
 
 
 class Watch:
@@ -237,7 +261,7 @@ class Watch:
         self._sink: Sink | None = None
 
     def start(self, sink: Sink) -> Iterator[Frame]:
-        """Register; what to send first. Raises Expired, Timeout."""
+        """Register; what to send first."""
         first = self._hub.join(self._selection, self._form, self._options, sink)
         self._sink = sink
         if self._options.timeout:

@@ -13,7 +13,7 @@ from typing import Any
 
 from apimachinery.objects.errors import AlreadyExists, BadRequest, Conflict, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field import invalid
-from engine.apiserver import admission, binding, deletion, ownership, reading, stored, wire
+from engine.apiserver import admission, binding, deletion, options, ownership, reading, stored, wire
 from engine.apiserver.admission import limitranges
 from engine.apiserver.admission.quotas import Quotas
 from engine.apiserver.answers import success, warning_headers
@@ -22,6 +22,8 @@ from engine.apiserver.custom.converter import Converter
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
+from engine.apiserver.registry.core.binding import BINDING
+from engine.apiserver.registry.core.pod import POD
 from engine.apiserver.registry.kind import Kind, Subresource
 from engine.apiserver.registry.metadata import generate_name
 from engine.apiserver.request import Answer, Response, json_response
@@ -67,8 +69,8 @@ class Writing:
         self._quotas = Quotas(store)
 
     async def create(self, call: Call) -> Answer:
-        ownership.check_options(call, apply=False)
-        if call.route.subresource == "binding":
+        options.check(call.request.query, "create")
+        if call.route.subresource == "binding" or call.kind is BINDING:
             return await self._bind(call)
         creator = self._creators.get((call.kind.group, call.kind.plural, call.route.subresource))
         if creator is not None:
@@ -84,18 +86,12 @@ class Writing:
         return await self._written(call, record, 201)
 
     async def update(self, call: Call) -> Answer:
-        ownership.check_options(call, apply=False)
+        options.check(call.request.query, "update")
         sub = call.subresource
 
         def put(old: Json) -> Json:
             sent = self._decoded(call)
-            name = sent.get("metadata", {}).get("name", "")
-            if name != call.route.name:
-                if not name:
-                    raise BadRequest("name must be provided")
-                raise BadRequest(
-                    f"the name of the object ({name}) does not match the name on the URL ({call.route.name})"
-                )
+            _check_name(call, sent)
             if sub is not None and sub.absorb is not None:
                 return _absorbed(sub, old, sent)
             self._check_unconditional(call, sent)
@@ -114,7 +110,7 @@ class Writing:
                 return _absorbed(sub, old, self._patched(call, kind_of_patch, sub.project(old)))
             return self._patched(call, kind_of_patch, old)
 
-        ownership.check_options(call, apply=kind_of_patch == "apply")
+        options.check(call.request.query, "patch", apply=kind_of_patch == "apply")
         if kind_of_patch == "apply":
             return await self._apply(call)
         return await self._written(call, await self._store_changed(call, patched), 200)
@@ -132,14 +128,16 @@ class Writing:
         sent = self._decoded(call)
         binding.check(sent)
         await self._admit_posted(call, sent)
+        name = call.route.name or sent.get("metadata", {}).get("name", "")
+        key = POD.key(call.route.namespace, name)
         while True:
-            record = self._store.latest(call.key)
+            record = self._store.latest(key)
             if record is None:
-                raise NotFound.of(call.kind.plural, call.route.name)
-            value = stored.value(call.kind, binding.bind(stored.read(call.kind, record), sent, call.context))
+                raise NotFound.of(POD.plural, name)
+            value = stored.value(POD, binding.bind(stored.read(POD, record), sent, call.context))
             try:
                 if not call.context.dry_run:
-                    await self._store.update(call.key, value, record.revision)
+                    await self._store.update(key, value, record.revision)
             except (RevisionMismatch, KeyMissing):
                 continue
             return json_response(success(None, 201), 201, warning_headers(call.context.warnings))
@@ -157,9 +155,10 @@ class Writing:
         return obj
 
     def _patched(self, call: Call, kind_of_patch: patching.PatchKind, old: Json) -> Json:
-        new = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
-        decoded, warnings = schema.decode_patched(new, call.type_meta, validation=call.validation)
+        new, problems = patching.apply_patch(kind_of_patch, old, call.request.body, call.type_meta)
+        decoded, warnings = schema.decode_patched(new, call.type_meta, problems, validation=call.validation)
         call.context.warnings[:] = warnings
+        _check_name(call, decoded)
         return decoded
 
     async def _store_new(self, call: Call, obj: Json, *, applied: bool = False) -> Record:
@@ -344,7 +343,10 @@ class Writing:
         kind, metadata = call.kind, new.setdefault("metadata", {})
         uid, current_uid = metadata.get("uid"), old["metadata"].get("uid")
         if uid and uid != current_uid:
-            detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {current_uid}"
+            detail = (
+                f"StorageError: invalid object, Code: 4, Key: {record.key}, ResourceVersion: 0, AdditionalErrorMsg:"
+                f" Precondition failed: UID in precondition: {uid}, UID in object meta: {current_uid}"
+            )
             raise Conflict.of(kind.plural, call.route.name, detail, group=kind.group)
         version = metadata.get("resourceVersion")
         if version and version != str(record.revision):
@@ -366,6 +368,22 @@ class Writing:
         response = reading.one(call.kind, shown, call.form, call.now, status)
         response.headers = headers
         return response
+
+
+def _check_name(call: Call, sent: Json) -> None:
+    """An object says of itself where it is. Raises BadRequest."""
+    metadata, asked = sent.get("metadata") or {}, call.route
+    name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
+    if not name:
+        raise BadRequest(
+            f"the name of the object ({asked.name} based on URL) was undeterminable: name must be provided"
+        )
+    if name != asked.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({asked.name})")
+    if asked.namespace and namespace and namespace != asked.namespace:
+        raise BadRequest(
+            f"the namespace of the object ({namespace}) does not match the namespace on the request ({asked.namespace})"
+        )
 
 
 def _as_stored(kind: Kind, value: bytes, record: Record) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from apimachinery.client import kubeconfig
 from apimachinery.client.client import Client
@@ -39,6 +41,7 @@ class RunningEngine:
     client: Client
     """Over HTTPS, as the admin."""
     api: ApiServer
+    kubectl_name: str = "kubectl"
 
     @property
     def port(self) -> int:
@@ -54,15 +57,17 @@ class RunningEngine:
             context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")
         return context
 
-    async def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> Ran:
+    async def kubectl(
+        self, *arguments: str, stdin: str = "", check: bool = True, env: Mapping[str, str] = MappingProxyType({})
+    ) -> Ran:
         """Run the real kubectl against this engine."""
         process = await asyncio.create_subprocess_exec(
-            find_client("kubectl"),
+            find_client(self.kubectl_name),
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data_dir)},
+            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.data_dir), **env},
         )
         out, err = await process.communicate(stdin.encode())
         ran = Ran(process.returncode or 0, out.decode(), err.decode())
@@ -109,5 +114,13 @@ async def engine(tmp_path: Path) -> AsyncIterator[RunningEngine]:
 async def whole_engine(tmp_path: Path) -> AsyncIterator[RunningEngine]:
     """With controllers, scheduler and links."""
     running, task = await start_engine(tmp_path / "data", controllers=True)
+    yield running
+    await stop_engine(running, task)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningEngine]:
+    """The API alone, one for all tests of a module: each works in a namespace of its own."""
+    running, task = await start_engine(tmp_path_factory.mktemp("engine") / "data", controllers=False)
     yield running
     await stop_engine(running, task)

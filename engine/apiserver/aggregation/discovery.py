@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -52,6 +53,11 @@ class Joined:
             self._kinds = (kinds, taken, left if len(left) < len(kinds) else kinds)
         return self._kinds[2]
 
+    def paths(self) -> set[str]:
+        """Where what others serve is."""
+        ways = ((f"/apis/{one.spec.group}", f"/apis/{one.spec.group}/{one.spec.version}") for one in self._remote())
+        return {way for pair in ways for way in pair}
+
     def joined(self, path: str, found: Document | None) -> Document | None:
         """The document at a path; `found` is ours."""
         remote = self._remote()
@@ -73,11 +79,10 @@ class Joined:
         parts = path.strip("/").split("/")
         if found is None:
             if len(parts) == 2 and parts[0] == "apis" and any(one.spec.group == parts[1] for one in remote):
-                return document_of({"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1], [], remote)})
+                group = {"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1], [], remote)}
+                return document_of(group, negotiated=True)
             return None
         match parts:
-            case [""]:
-                change = _root
             case ["apis"]:
                 change = self._aggregated if found.content_type == AGGREGATED else _groups
             case ["apis", group] if any(one.spec.group == group for one in remote):
@@ -90,7 +95,8 @@ class Joined:
                 return found
         content: Json = msgspec.json.decode(found.body)
         change(content, remote)
-        return document_of(content, found.content_type)
+        made = document_of(content, found.content_type, negotiated=found.negotiated)
+        return replace(made, cache_control=found.cache_control)
 
     def _aggregated(self, content: Json, remote: Sequence[APIService]) -> None:
         items: list[Json] = content["items"]
@@ -146,13 +152,6 @@ def resources_of(listed: Sequence[Json], service: APIService) -> list[Json]:
             }
         )
     return [one for _, one in sorted(found.items()) if "resource" in one]
-
-
-def _root(content: Json, remote: Sequence[APIService]) -> None:
-    paths = set(content["paths"])
-    for one in remote:
-        paths |= {f"/apis/{one.spec.group}", f"/apis/{one.spec.group}/{one.spec.version}"}
-    content["paths"] = sorted(paths)
 
 
 def _groups(content: Json, remote: Sequence[APIService]) -> None:

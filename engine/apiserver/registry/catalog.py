@@ -34,6 +34,8 @@ from engine.apiserver.registry.batch.cronjob import CRON_JOB
 from engine.apiserver.registry.batch.job import JOB
 from engine.apiserver.registry.certificates.signingrequest import CERTIFICATE_SIGNING_REQUEST
 from engine.apiserver.registry.coordination.lease import LEASE
+from engine.apiserver.registry.core.binding import BINDING
+from engine.apiserver.registry.core.componentstatus import COMPONENT_STATUS
 from engine.apiserver.registry.core.configmap import CONFIG_MAP
 from engine.apiserver.registry.core.endpoints import ENDPOINTS
 from engine.apiserver.registry.core.event import EVENT
@@ -51,15 +53,22 @@ from engine.apiserver.registry.core.service import SERVICE
 from engine.apiserver.registry.core.serviceaccount import SERVICE_ACCOUNT
 from engine.apiserver.registry.discovery.endpointslice import ENDPOINT_SLICE
 from engine.apiserver.registry.events.event import EVENTS_EVENT
+from engine.apiserver.registry.flowcontrol.flowschema import FLOW_SCHEMA
+from engine.apiserver.registry.flowcontrol.prioritylevel import PRIORITY_LEVEL_CONFIGURATION
 from engine.apiserver.registry.kind import Kind
 from engine.apiserver.registry.metrics.measured import NODE_METRICS, POD_METRICS
 from engine.apiserver.registry.networking.ingress import INGRESS
 from engine.apiserver.registry.networking.ingressclass import INGRESS_CLASS
+from engine.apiserver.registry.networking.ipaddress import IP_ADDRESS
 from engine.apiserver.registry.networking.networkpolicy import NETWORK_POLICY
+from engine.apiserver.registry.networking.servicecidr import SERVICE_CIDR
 from engine.apiserver.registry.node.runtimeclass import RUNTIME_CLASS
 from engine.apiserver.registry.policy.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from engine.apiserver.registry.rbac.binding import CLUSTER_ROLE_BINDING, ROLE_BINDING
 from engine.apiserver.registry.rbac.role import CLUSTER_ROLE, ROLE
+from engine.apiserver.registry.resource.claim import RESOURCE_CLAIM, RESOURCE_CLAIM_TEMPLATE
+from engine.apiserver.registry.resource.deviceclass import DEVICE_CLASS
+from engine.apiserver.registry.resource.slice import RESOURCE_SLICE
 from engine.apiserver.registry.scheduling.priorityclass import PRIORITY_CLASS
 from engine.apiserver.registry.storage.csidriver import CSI_DRIVER
 from engine.apiserver.registry.storage.csinode import CSI_NODE
@@ -69,6 +78,8 @@ from engine.apiserver.registry.storage.volumeattachment import VOLUME_ATTACHMENT
 from engine.apiserver.registry.storage.volumeattributesclass import VOLUME_ATTRIBUTES_CLASS
 
 KINDS: tuple[Kind, ...] = (
+    BINDING,
+    COMPONENT_STATUS,
     CONFIG_MAP,
     ENDPOINTS,
     EVENT,
@@ -84,26 +95,29 @@ KINDS: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    API_SERVICE,
     CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
     EVENTS_EVENT,
-    HORIZONTAL_POD_AUTOSCALER,
-    HORIZONTAL_POD_AUTOSCALER_V1,
-    CRON_JOB,
-    JOB,
     SELF_SUBJECT_REVIEW,
     TOKEN_REVIEW,
     LOCAL_SUBJECT_ACCESS_REVIEW,
     SELF_SUBJECT_ACCESS_REVIEW,
     SELF_SUBJECT_RULES_REVIEW,
     SUBJECT_ACCESS_REVIEW,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
+    CRON_JOB,
+    JOB,
     CERTIFICATE_SIGNING_REQUEST,
     INGRESS_CLASS,
     INGRESS,
+    IP_ADDRESS,
     NETWORK_POLICY,
+    SERVICE_CIDR,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
     CLUSTER_ROLE,
@@ -121,12 +135,17 @@ KINDS: tuple[Kind, ...] = (
     VALIDATING_ADMISSION_POLICY,
     VALIDATING_ADMISSION_POLICY_BINDING,
     VALIDATING_WEBHOOK_CONFIGURATION,
+    CUSTOM_RESOURCE_DEFINITION,
     PRIORITY_CLASS,
     LEASE,
     RUNTIME_CLASS,
     ENDPOINT_SLICE,
-    CUSTOM_RESOURCE_DEFINITION,
-    API_SERVICE,
+    FLOW_SCHEMA,
+    PRIORITY_LEVEL_CONFIGURATION,
+    DEVICE_CLASS,
+    RESOURCE_CLAIM,
+    RESOURCE_CLAIM_TEMPLATE,
+    RESOURCE_SLICE,
     NODE_METRICS,
     POD_METRICS,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,17 +72,21 @@ def decode(
 
 
 def decode_patched(
-    patched: Json, expected: TypeMeta, *, validation: FieldValidation = "Warn"
+    patched: Json, expected: TypeMeta, problems: Sequence[str] = (), *, validation: FieldValidation = "Warn"
 ) -> tuple[Json, list[str]]:
-    """Bring a patched object into stored form: (object, warnings). Raises Invalid about the patch, as upstream does."""
+    """Bring a patched object into stored form: (object, warnings). `problems` are those of the patch itself.
+
+    Raises Invalid about the patch, as upstream does.
+    """
     try:
         decoded, strict = _typed(patched, expected)
-        if strict.messages and validation == "Strict":
-            raise WrongType(strict_text(strict.messages))
+        messages = [*problems, *strict.messages]
+        if messages and validation == "Strict":
+            raise WrongType(strict_text(messages))
     except WrongType as error:
         shown = json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
         raise Invalid.of("", "", "", [invalid("patch", shown, str(error))]) from error
-    return decoded, strict.messages if validation == "Warn" else []
+    return decoded, messages if validation == "Warn" else []
 
 
 def strict_text(messages: list[str]) -> str:
@@ -129,16 +133,16 @@ def _parse(body: bytes, expected: TypeMeta, content_type: str, *, look_for_dupli
     duplicates: list[str] = []
     try:
         match media_type:
-            case "application/json" | "" | "text/plain":
+            case "application/json" | "":
                 document = parse_json(body)
                 if look_for_duplicates:
                     duplicates = duplicate_fields(body, document)
-            case "application/yaml" | "application/x-yaml" | "text/yaml":
+            case "application/yaml":
                 document, duplicates = parse_yaml(body)
             case _:
                 raise UnsupportedMediaType(
                     "the body of the request was in an unknown format - accepted media types include:"
-                    " application/json, application/yaml"
+                    " application/json, application/yaml, application/vnd.kubernetes.protobuf"
                 )
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise _unrecognized(body, expected, f"couldn't get version/kind; json parse error: {error}") from error

@@ -5,6 +5,8 @@ Shapes: k8s.io/apimachinery meta/v1 (APIVersions, APIGroup, APIResourceList) and
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 from engine.apiserver.registry.catalog import KINDS
@@ -85,7 +87,15 @@ def _resource(kind: Kind) -> Json:
         entry["shortNames"] = list(kind.short_names)
     if kind.categories:
         entry["categories"] = list(kind.categories)
+    if not kind.measured and "get" in kind.verbs:
+        entry["storageVersionHash"] = _storage_hash(kind)
     return entry
+
+
+def _storage_hash(kind: Kind) -> str:
+    """Changes when objects are stored in another version: apiserver/pkg/endpoints/discovery/storageversionhash.go."""
+    group, version = kind.stored_as[:2] if kind.stored_as is not None else (kind.group, kind.version)
+    return b64encode(sha256(f"{group}/{version}/{kind.kind}".encode()).digest()[:8]).decode()
 
 
 def _subresource(kind: Kind, sub: Subresource) -> Json:

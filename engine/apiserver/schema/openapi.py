@@ -15,6 +15,7 @@ import msgspec
 from engine.apiserver.custom.published import for_v2, list_schema
 from engine.apiserver.registry.catalog import KINDS
 from engine.apiserver.registry.kind import Kind
+from engine.apiserver.schema import openapi_protobuf
 from engine.apiserver.schema.definitions import VERSION, name_of, slices
 from engine.apiserver.schema.discovery import Kinds, group_versions, kinds_of, response_kind
 from engine.apiserver.schema.openapi_paths import paths_v2, paths_v3, type_name
@@ -36,6 +37,7 @@ _SCALARS_V2: Json = {
     _QUANTITY: {"type": "string"},
 }
 _INFO = {"title": "Kubernetes", "version": VERSION}
+_HEAD_V2: Json = {"swagger": "2.0", "info": _INFO}
 # The package lists the values of these two; Kubernetes' own documents do not.
 _TYPE_META = frozenset({"apiVersion", "kind"})
 
@@ -84,13 +86,29 @@ def _document_v3(kinds: Kinds) -> bytes:
 @lru_cache(4)
 def document_v2(kinds: Kinds = KINDS) -> bytes:
     """/openapi/v2: all groups in one document."""
-    own = tuple(kind for kind in kinds if kind.published is None)
-    users = tuple(kind for kind in kinds if kind.published is not None)
+    own, users = _by_origin(kinds)
     paths, definitions = _parts_v2(own)
     if users:
         more_paths, more = _parts_v2(users)
         paths, definitions = {**paths, **more_paths}, {**more, **definitions}
-    return msgspec.json.encode({"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": definitions})
+    return msgspec.json.encode({**_HEAD_V2, "paths": paths, "definitions": definitions})
+
+
+@lru_cache(4)
+def protobuf_v2(kinds: Kinds = KINDS) -> bytes:
+    """The same as protobuf. A definition that both parts have stands twice, and says the same."""
+    return openapi_protobuf.document(_HEAD_V2, *(_protobuf_part(part) for part in _by_origin(kinds) if part))
+
+
+@lru_cache(4)
+def _protobuf_part(kinds: Kinds) -> bytes:
+    return openapi_protobuf.part(*_parts_v2(kinds))
+
+
+def _by_origin(kinds: Kinds) -> tuple[Kinds, Kinds]:
+    """The built-in kinds, and those that users defined."""
+    own = tuple(kind for kind in kinds if kind.published is None)
+    return own, tuple(kind for kind in kinds if kind.published is not None)
 
 
 @lru_cache(4)
@@ -101,7 +119,8 @@ def _parts_v2(kinds: Kinds) -> tuple[Json, Json]:
 
 
 def _described(kinds: Iterable[Kind]) -> Kinds:
-    return tuple(kind for kind in kinds if not kind.measured)
+    """Those of which somebody says what they are like."""
+    return tuple(kind for kind in kinds if kind.published is not None or type_name(kind) in slices())
 
 
 def _names(kinds: Iterable[Kind]) -> list[str]:

@@ -102,7 +102,7 @@ class _Dialect:
         else:
             operation["responses"] = {"200": {"description": "OK", **content}}
             operation["produces"] = ["application/json"]
-            operation["consumes"] = list(_PATCH_TYPES) if action == "patch" else ["*/*"]
+            operation["consumes"] = list(patches) if action == "patch" else ["*/*"]
             if body:
                 operation["parameters"].append({"name": "body", "in": "body", "schema": self.reference(body)})
         operation["x-kubernetes-action"] = action

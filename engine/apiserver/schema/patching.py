@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from apimachinery.objects import patch_json, patch_merge, patch_strategic
-from apimachinery.objects.errors import BadRequest, Invalid, UnsupportedMediaType
+from apimachinery.objects.errors import BadRequest, Invalid, RequestEntityTooLarge, UnsupportedMediaType
 from apimachinery.objects.patch import PatchError, PatchMalformed
-from engine.apiserver.schema.decode import TypeMeta
+from engine.apiserver.schema.decode import TypeMeta, duplicate_fields
 from engine.apiserver.schema.jsonbody import parse_json
 from engine.apiserver.schema.mergekeys import merge_schema
 
@@ -20,6 +20,8 @@ _MEDIA_TYPES: dict[str, PatchKind] = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
+_MOST_OPERATIONS = 10_000
+_OPERATION_FIELDS = frozenset({"op", "path", "from", "value"})
 
 
 def patch_kind(content_type: str, *, strategic: bool = True) -> PatchKind:
@@ -36,10 +38,10 @@ def patch_kind(content_type: str, *, strategic: bool = True) -> PatchKind:
     return kind
 
 
-def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> Json:
-    """Apply a JSON, merge or strategic merge patch; the result is not yet decoded against its type.
+def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> tuple[Json, list[str]]:
+    """Apply a JSON, merge or strategic merge patch: (the result, not yet decoded against its type; strict problems).
 
-    Server-side apply is not done here. Raises BadRequest and Invalid.
+    Server-side apply is not done here. Raises BadRequest, RequestEntityTooLarge and Invalid.
     """
     try:
         patch = parse_json(body)
@@ -48,6 +50,7 @@ def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> J
     try:
         match kind:
             case "json":
+                _check_length(patch)
                 patched = patch_json.apply(original, patch)
             case "merge":
                 patched = patch_merge.apply(original, patch)
@@ -64,4 +67,26 @@ def apply_patch(kind: PatchKind, original: Json, body: bytes, of: TypeMeta) -> J
         ) from error
     if not isinstance(patched, dict):
         raise BadRequest("the patch does not leave an object")
-    return patched
+    return patched, _strict_problems(kind, body, patch)
+
+
+def _check_length(patch: Any) -> None:
+    if isinstance(patch, list) and len(patch) > _MOST_OPERATIONS:
+        raise RequestEntityTooLarge(
+            f"Request entity too large: The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS},"
+            f" got {len(patch)}"
+        )
+
+
+def _strict_problems(kind: PatchKind, body: bytes, patch: Any) -> list[str]:
+    """Fields of the patch that stand twice, and those of its operations that no operation has."""
+    problems = duplicate_fields(body, patch)
+    if kind != "json":
+        return problems
+    unknown = [
+        f'unknown field "[{position}].{name}"'
+        for position, operation in enumerate(patch)
+        for name in operation
+        if name not in _OPERATION_FIELDS
+    ]
+    return [f"json patch {problem}" for problem in problems + unknown]

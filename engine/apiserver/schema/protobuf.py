@@ -66,9 +66,9 @@ def to_json(body: bytes) -> bytes:
 def _envelope(data: bytes) -> tuple[str, str, bytes]:
     api_version = kind = ""
     raw = b""
-    for number, value in _pairs(data):
+    for number, value in read_pairs(data):
         if number == 1 and isinstance(value, bytes):
-            names = {part: text.decode() for part, text in _pairs(value) if isinstance(text, bytes)}
+            names = {part: text.decode() for part, text in read_pairs(value) if isinstance(text, bytes)}
             api_version, kind = names.get(1, ""), names.get(2, "")
         elif number == 2 and isinstance(value, bytes):
             raw = value
@@ -106,7 +106,7 @@ def _message(name: str, data: bytes, levels: int) -> Any:
         return special(data)
     fields = _fields(name)
     obj: dict[str, Any] = {}
-    for number, value in _pairs(data):
+    for number, value in read_pairs(data):
         field = fields.get(str(number))
         if field is not None:
             _put(obj, field, value, levels - 1)
@@ -122,7 +122,7 @@ def _put(obj: dict[str, Any], field: list[str], value: int | bytes, levels: int)
         case "list":
             obj.setdefault(name, []).append(_value(kind, value, levels))
         case "map":
-            entry = dict(_pairs(value)) if isinstance(value, bytes) else {}
+            entry = dict(read_pairs(value)) if isinstance(value, bytes) else {}
             key = entry.get(1, b"")
             obj.setdefault(name, {})[_text(key)] = _value(kind, entry.get(2, b""), levels)
         case "inline":
@@ -161,7 +161,7 @@ def _bytes(value: int | bytes) -> bytes:
     return value
 
 
-def _pairs(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def read_pairs(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """(field number, value): an integer for varints, bytes for everything else."""
     at = 0
     while at < len(data):
@@ -199,7 +199,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _seconds(data: bytes) -> datetime | None:
-    parts = dict(_pairs(data))
+    parts = dict(read_pairs(data))
     seconds, nanos = parts.get(1, 0), parts.get(2, 0)
     if not data or isinstance(seconds, bytes) or isinstance(nanos, bytes):
         return None
@@ -217,20 +217,20 @@ def _micro_time(data: bytes) -> str | None:
 
 
 def _quantity(data: bytes) -> str:
-    return _text(dict(_pairs(data)).get(1, b""))
+    return _text(dict(read_pairs(data)).get(1, b""))
 
 
 def _int_or_string(data: bytes) -> int | str:
-    parts = dict(_pairs(data))
+    parts = dict(read_pairs(data))
     return _text(parts.get(3, b"")) if parts.get(1) == 1 else _value("int", parts.get(2, 0))
 
 
 def _embedded(data: bytes) -> Any:
-    return parse_json(_bytes(dict(_pairs(data)).get(1, b"null")))
+    return parse_json(_bytes(dict(read_pairs(data)).get(1, b"null")))
 
 
 def _items(data: bytes) -> list[str]:
-    return [_text(value) for _, value in _pairs(data)]
+    return [_text(value) for _, value in read_pairs(data)]
 
 
 _SPECIAL: dict[str, Callable[[bytes], Any]] = {

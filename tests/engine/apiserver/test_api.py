@@ -217,7 +217,7 @@ async def test_propagation_policy_is_recorded_as_a_finalizer(
 
 async def test_delete_with_another_uid_conflicts(engine: RunningEngine) -> None:
     await engine.client.create(CONFIGMAPS, config_map("a"), "default")
-    with pytest.raises(Conflict, match="Precondition failed: UID in precondition: nope"):
+    with pytest.raises(Conflict, match=r"the UID in the precondition \(nope\) does not match the UID in record"):
         await engine.client.delete(CONFIGMAPS, "a", "default", uid="nope")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from apimachinery.aio.clock import FakeClock
 from apimachinery.objects.resources import ENDPOINTSLICES, SERVICES
@@ -27,3 +28,8 @@ async def test_the_kubernetes_service_comes_back_when_deleted(engine: RunningEng
             await asyncio.sleep(0.01)
     assert (await client.get(SERVICES, "kubernetes", "default"))["spec"]["clusterIP"] == address
     keeping.cancel()
+
+
+async def test_a_whole_engines_components_are_well(whole_engine: RunningEngine) -> None:
+    listed = await whole_engine.kubectl("get", "cs", "-o", "json")
+    assert [item["conditions"][0]["status"] for item in json.loads(listed.out)["items"]] == ["True"] * 3

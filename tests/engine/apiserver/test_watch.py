@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from apimachinery.objects.errors import Expired, Timeout
+from apimachinery.objects.errors import Expired
 from apimachinery.objects.resources import CONFIGMAPS
 from tests.engine.apiserver.test_api import config_map
 from tests.engine.conftest import RunningEngine
@@ -89,15 +89,15 @@ async def test_initial_events_end_with_a_marked_bookmark(engine: RunningEngine) 
 
 
 async def test_initial_events_from_the_future_ask_for_patience(engine: RunningEngine) -> None:
-    query = {
-        "watch": "1",
-        "sendInitialEvents": "true",
-        "resourceVersionMatch": "NotOlderThan",
-        "resourceVersion": "999999",
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "resourceVersion": "999999"}
+    async with watching(engine, query) as events:
+        (event,) = [event async for event in events]
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 504, "Timeout")
+    assert event["object"]["message"].startswith("Timeout: Too large resource version: 999999, current: ")
+    assert event["object"]["details"] == {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        "retryAfterSeconds": 1,
     }
-    with pytest.raises(Timeout, match="Too large resource version: 999999") as refused:
-        await engine.client.call("GET", PATH, query=query)
-    assert refused.value.retry_after == 1
 
 
 async def test_bookmarks_tell_how_far_the_watcher_has_seen(engine: RunningEngine) -> None:
@@ -124,6 +124,9 @@ async def test_watch_from_a_forgotten_version_is_refused(engine: RunningEngine) 
         with pytest.raises(Expired, match="too old resource version"):
             async for _ in client.watch(CONFIGMAPS, "default", resource_version=version):
                 pass
+    async with watching(engine, {"resourceVersion": version}) as events:
+        (event,) = [event async for event in events]
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
 
 
 @pytest.mark.parametrize("include", ["None", "Metadata"])

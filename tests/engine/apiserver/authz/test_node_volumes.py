@@ -109,8 +109,9 @@ async def test_it_marks_and_lets_go_of_its_own_folders_and_changes_nothing_else(
             await agent.patch(PERSISTENTVOLUMES, name, {"metadata": {"finalizers": None}})
     with pytest.raises(Forbidden):
         await agent.delete(PERSISTENTVOLUMES, "own")
-    left = await agent.patch(PERSISTENTVOLUMES, "own", {"metadata": {"finalizers": None}})
-    assert "finalizers" not in left["metadata"]
+    protected = ["kubernetes.io/pv-protection"]
+    left = await agent.patch(PERSISTENTVOLUMES, "own", {"metadata": {"finalizers": protected}})
+    assert left["metadata"]["finalizers"] == protected
 
 
 @pytest.mark.usefixtures("volumes")

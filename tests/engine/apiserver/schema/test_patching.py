@@ -14,7 +14,7 @@ POD = TypeMeta("", "v1", "Pod")
 
 
 def patched(kind: Any, original: Any, patch: Any, of: TypeMeta = POD) -> Any:
-    return apply_patch(kind, original, json.dumps(patch).encode(), of)
+    return apply_patch(kind, original, json.dumps(patch).encode(), of)[0]
 
 
 def test_set_image_changes_one_container_of_a_deployment() -> None:
