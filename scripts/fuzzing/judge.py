@@ -4,6 +4,8 @@ import json
 import zlib
 from typing import Any
 
+import yaml
+
 from scripts.fuzzing.cases import Case
 from scripts.fuzzing.connection import Answer
 
@@ -28,11 +30,17 @@ def problem(case: Case, answer: Answer) -> str:
     body = answer.body
     if answer.headers.get("content-encoding") == "gzip":
         body = zlib.decompress(body, wbits=31)
+    media = answer.headers.get("content-type", "").partition(";")[0]
+    if media == "application/yaml" and status >= 400:
+        # Judged by what it says, however that is folded over lines.
+        try:
+            body, media = json.dumps(yaml.safe_load(body)).encode(), "application/json"
+        except (yaml.YAMLError, TypeError) as error:
+            return f"not YAML: {error}: {_shown(body)}"
     if status >= 500 and not _excused(case, status, body):
         return f"status {status}: {_shown(body)}"
     if case.method == "HEAD" or status in (204, 304):
         return ""
-    media = answer.headers.get("content-type", "").partition(";")[0]
     if status >= 400:
         return _of_refusal(case, status, media, body)
     if media.endswith("json"):

@@ -126,7 +126,8 @@ async def test_watch_begun_at_another_engines_revision_misses_nothing(site: Site
     await first.patch(CONFIGMAPS, "watched", {"data": {"n": "1"}}, "default")
     version = created["metadata"]["resourceVersion"]
     async with asyncio.timeout(10):
-        async for event in second.watch(CONFIGMAPS, "default", resource_version=version):
+        only = "metadata.name=watched"
+        async for event in second.watch(CONFIGMAPS, "default", resource_version=version, field_selector=only):
             assert (event.type, event.object["data"]) == ("MODIFIED", {"n": "1"})
             break
 

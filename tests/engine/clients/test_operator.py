@@ -17,6 +17,7 @@ from tests.engine.runtime.cluster import Cluster, eventually, running
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples/operator"
 GAMESERVERS = Resource("games.example.com", "v1", "gameservers", "GameServer", namespaced=True)
+PEERINGS = Resource("kopf.dev", "v1", "clusterkopfpeerings", "ClusterKopfPeering", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +131,22 @@ async def test_the_timer_of_an_operator_mends_what_others_broke(arena: Arena) ->
 async def test_of_two_operators_the_lesser_waits_until_the_other_has_ended(arena: Arena) -> None:
     await arena.apply("peering.yaml")
     await arena.apply("meeting.yaml")
-    async with (
-        arena.operator("--peering=gameservers", "--priority=2", name="first") as first,
-        arena.operator("--peering=gameservers", "--priority=1", name="second") as second,
-    ):
-        await second.says("Pausing operations in favour of")
-        await arena.apply("arena.yaml")
-        await arena.has(ready=2)
-        assert "Handler 'serve' succeeded" in first.said()
-        assert "Handler 'serve' succeeded" not in second.said()
-        await first.stop()
-        await second.says("Resuming operations after the pause")
-        await arena.change(replicas=3)
-        await arena.has(ready=3)
+
+    async def met(count: int) -> bool:
+        return len((await arena.get(PEERINGS, "gameservers") or {}).get("status", {})) == count
+
+    async with arena.operator("--peering=gameservers", "--priority=2", name="first") as first:
+        await eventually(lambda: met(1), 20)
+        async with arena.operator("--peering=gameservers", "--priority=1", name="second") as second:
+            await eventually(lambda: met(2), 20)
+            await arena.apply("arena.yaml")
+            await arena.has(ready=2)
+            await first.says("Handler 'serve' succeeded")
+            assert "Handler 'serve' succeeded" not in second.said()
+            await first.stop()
+            await second.says("Resuming operations after the pause")
+            await arena.change(replicas=3)
+            await arena.has(ready=3)
 
 
 async def _gone(arena: Arena, resource: Resource) -> bool:
