@@ -98,6 +98,7 @@ async def test_an_operator_that_comes_back_finds_what_happened_without_it(arena:
     await arena.apply("arena.yaml")
     async with arena.operator() as operator:
         await arena.has(ready=2)
+        assert await eventually(lambda: arena.get(SERVICES))
         await operator.kill()
     await arena.change(replicas=1)
     await arena.cluster.client.delete(SERVICES, "arena", "default")
