@@ -16,6 +16,8 @@ class Terminal:
         self.width, self.height = width, height
         command = f"cd {REPOSITORY}; exec {sys.executable} -m pilothouse --data-dir {data_dir}"
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), command)
+        # An app that ended leaves its traceback on the screen.
+        self._tmux("set-option", "-g", "remain-on-exit", "on")
 
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p").rstrip()

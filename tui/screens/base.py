@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.events import Key
-from textual.screen import Screen
 from textual.widget import Widget
 
 from apimachinery.client.kubeconfig import ClusterAccess
@@ -17,6 +16,7 @@ from tui.contexts import Contexts
 from tui.document import Span
 from tui.feeds.state import FeedState, Phase
 from tui.memory import Memory
+from tui.screens.ending import EndingScreen
 from tui.screens.keys import GENERAL_KEYS
 from tui.session import Session
 from tui.settings import SettingsFolder
@@ -78,7 +78,7 @@ class Conductor(Protocol):
     def stop_forward(self, forward: "Forward") -> None: ...
 
 
-class ClusterScreen(Screen[None]):
+class ClusterScreen(EndingScreen[None]):
     """Subclasses give the body, `hints`, and what the header says."""
 
     BINDINGS = [
@@ -170,7 +170,7 @@ class ClusterScreen(Screen[None]):
 
     def tell(self) -> None:
         """Bring header and hints up to date."""
-        if not self.is_mounted:
+        if not self.shown:
             return
         session = self.session
         access = session.access
@@ -232,7 +232,7 @@ class ClusterScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # What is typed into the prompt is text, whatever it would mean elsewhere.
-        if action in ("command", "filter") and self.is_mounted and self.query_one(Prompt).opened:
+        if action in ("command", "filter") and self.shown and self.query_one(Prompt).opened:
             return False
         return super().check_action(action, parameters)
 

@@ -64,7 +64,7 @@ class ContextsScreen(ListScreen):
         self._show()
 
     def _show(self) -> None:
-        if self.is_mounted:
+        if self.shown:
             self.show_rows([self._row(info) for info in self._infos])
 
     def _row(self, info: ContextInfo) -> Row:

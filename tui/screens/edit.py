@@ -21,7 +21,9 @@ from tui.changes import Change, Entry
 from tui.editing import NotUsable, changed_meanwhile, patch_of, text_of
 from tui.screens import changing
 from tui.screens.base import ClusterScreen
+from tui.screens.ending import EndingScreen
 from tui.widgets.dialogs import ChangeDialog
+from tui.widgets.fields import Area
 from tui.yamltext import comparable, diff_lines
 
 JSON = dict[str, Any]
@@ -29,7 +31,7 @@ KEYS = "^s check and show the difference   ^e your $EDITOR   Esc leave"
 EDITORS = ("PILOTHOUSE_EDITOR", "KUBE_EDITOR", "VISUAL", "EDITOR")
 
 
-class EditScreen(ModalScreen[None]):
+class EditScreen(ModalScreen[None], EndingScreen[None]):
     BINDINGS = [
         Binding("ctrl+s", "save", "Check it and show the difference", show=False, priority=True),
         Binding("ctrl+e", "editor", "Edit in $EDITOR", show=False, priority=True),
@@ -47,7 +49,7 @@ class EditScreen(ModalScreen[None]):
         meta = self._original["metadata"]
         with Vertical(classes="dialog -editor"):
             yield Label(f"Edit {self._resource.kind} {meta['name']}", classes="dialog-title")
-            yield TextArea(self._text, show_line_numbers=True, soft_wrap=False, tab_behavior="indent", compact=True)
+            yield Area(self._text, show_line_numbers=True, soft_wrap=False, tab_behavior="indent", compact=True)
             yield Static(KEYS, classes="dialog-note", id="edit-note")
 
     def on_mount(self) -> None:

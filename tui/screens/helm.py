@@ -88,7 +88,7 @@ class _Releases(ListScreen):
         raise NotImplementedError
 
     def _show(self) -> None:
-        if self.is_mounted:
+        if self.shown:
             self.show_rows([self.row_of(secret, self._known(secret)) for secret in self.chosen_secrets()], quiet=True)
 
     def row_of(self, secret: Row, release: Release | str | None) -> Row:

@@ -14,12 +14,13 @@ from apimachinery.objects.errors import NotFound
 from tui.changes import Change, Deletion, Entry
 from tui.screens import acting, changing
 from tui.screens.base import ClusterScreen
+from tui.screens.ending import EndingScreen
 from tui.undoing import Impossible, Recreation, Undo, undo_of
 from tui.widgets.dialogs import ChangeDialog
 from tui.yamltext import to_yaml, yaml_lines
 
 
-class JournalScreen(ModalScreen[None]):
+class JournalScreen(ModalScreen[None], EndingScreen[None]):
     BINDINGS = [
         Binding("escape,q", "dismiss", "Close", show=False),
         Binding("U", "undo", "Undo the chosen change", show=False),

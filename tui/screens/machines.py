@@ -19,6 +19,7 @@ from tui.kinds.draining import Fate, Leaving, lines, plan
 from tui.rows import Row
 from tui.screens import changing
 from tui.screens.base import ClusterScreen
+from tui.screens.ending import EndingScreen
 from tui.tones import Tone
 from tui.widgets.textview import TextView
 
@@ -51,7 +52,7 @@ async def drain(screen: ClusterScreen, name: str) -> None:
     screen.app.push_screen(DrainScreen(screen, name, plan(page.items)))
 
 
-class DrainScreen(ModalScreen[None]):
+class DrainScreen(ModalScreen[None], EndingScreen[None]):
     """First what would happen; after the yes, what does. Esc stops asking pods to leave; those asked still go."""
 
     BINDINGS = [
@@ -139,7 +140,7 @@ class DrainScreen(ModalScreen[None]):
 
     def _tell(self, one: Leaving, words: str, tone: Tone) -> None:
         self._said[f"{one.namespace}/{one.name}"] = (words, tone)
-        if self.is_mounted:
+        if self.shown:
             self.query_one(TextView).show(lines(self._leaving, self._said))
 
 

@@ -96,7 +96,7 @@ class MachineUsageScreen(ClusterScreen):
         self._draw()
 
     def _draw(self) -> None:
-        if self._readings and self.is_mounted:
+        if self._readings and self.shown:
             self.view.show(usage_lines(self._readings, max(20, self.view.size.width - 4)))
 
     def notes(self) -> Sequence[Span]:

@@ -11,6 +11,7 @@ from textual.widgets import Button, Label, Static
 
 from tui.document import Document, Line, Span
 from tui.feeds.machinework import MachineWork, Told, WorkState, findings
+from tui.screens.ending import EndingScreen
 from tui.screens.pages import PageScreen
 from tui.tones import Tone
 from tui.widgets.dialogs import Dialog, PickDialog
@@ -126,7 +127,7 @@ class YesDialog(Dialog[bool]):
         self.dismiss(event.button.id == "yes")
 
 
-class WorkScreen(ModalScreen[None]):
+class WorkScreen(ModalScreen[None], EndingScreen[None]):
     """Its steps as they happen. ^d ends the work; Esc leaves only when it is over."""
 
     BINDINGS = [
@@ -162,7 +163,7 @@ class WorkScreen(ModalScreen[None]):
             self._tell()
 
     def _tell(self) -> None:
-        if not self.is_mounted:
+        if not self.shown:
             return
         state = self._work.state
         view, note = self.query_one(TextView), self.query_one("#work-note", Static)

@@ -163,7 +163,7 @@ class PulsesScreen(ClusterScreen):
         self._draw_graphs()
 
     def _draw_graphs(self) -> None:
-        if not self.is_mounted:
+        if not self.shown:
             return
         history, width = self.session.history, max(10, self.graphs.size.width - 4)
         if not history.cpu:

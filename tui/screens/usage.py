@@ -65,7 +65,7 @@ class UsageOverlay:
         return self._columns.row(own, self._feed.usage.get(own.key), self._feed.budgets.get(own.key))
 
     def _changed(self) -> None:
-        if not self._screen.is_mounted:
+        if not self._screen.shown:
             return
         if self._columns.shown:
             self._renew([row.uid for row in self._table.model.rows()])
@@ -74,7 +74,7 @@ class UsageOverlay:
 
     def _renew(self, uids: list[str]) -> None:
         """New numbers for these rows, a slice at a time."""
-        if not self._screen.is_mounted:
+        if not self._screen.shown:
             return
         changed: list[Row] = []
         for uid in uids[:SLICE]:

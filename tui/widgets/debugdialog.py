@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, RadioButton, RadioSet, Static
 
 from tui.widgets.dialogs import FormDialog
+from tui.widgets.fields import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class DebugDialog(FormDialog[DebugAnswer]):
             yield Label(self._title, classes="dialog-title")
             with Horizontal(classes="dialog-line"):
                 yield Label("Image  ", classes="dialog-label")
-                yield Input(self._image, compact=True, id="image", select_on_focus=False)
+                yield Field(self._image, compact=True, id="image", select_on_focus=False)
             if self._targets:
                 yield Label("Beside", classes="dialog-label")
                 with RadioSet(compact=True, id="target"):

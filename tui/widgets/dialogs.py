@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from tui.changes import Change, Propagation
 from tui.document import Line
+from tui.widgets.fields import Field
 from tui.widgets.textview import TextView
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ class ScaleDialog(Dialog[int]):
             with Horizontal(classes="dialog-line"):
                 yield Label("Replicas  ", classes="dialog-label")
                 yield Label(f"{self._replicas} → ", classes="dialog-label")
-                yield Input(str(self._replicas), type="integer", compact=True, id="replicas", max_length=5)
+                yield Field(str(self._replicas), type="integer", compact=True, id="replicas", max_length=5)
             yield Static("", id="consequence", classes="dialog-note")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="no", compact=True)
@@ -186,7 +187,7 @@ class ImagesDialog(Dialog[dict[str, str]]):
             yield Label(f"Set image of {self._name_of}", classes="dialog-title")
             for container, image in self._images.items():
                 yield Label(container, classes="dialog-label")
-                yield Input(image, compact=True, name=container, classes="dialog-input", select_on_focus=False)
+                yield Field(image, compact=True, name=container, classes="dialog-input", select_on_focus=False)
             yield Static("Enter shows what would change", classes="dialog-note")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="no", compact=True)
@@ -258,7 +259,7 @@ class PickDialog(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -small"):
             yield Label(self._title, classes="dialog-title")
-            yield Input(placeholder="type to narrow", compact=True, classes="dialog-input")
+            yield Field(placeholder="type to narrow", compact=True, classes="dialog-input")
             yield OptionList(compact=True)
 
     def on_mount(self) -> None:

@@ -11,6 +11,7 @@ from textual.widgets import Input, Label, Static
 
 from tui.forwarding import Offer, local_for
 from tui.widgets.dialogs import FormDialog
+from tui.widgets.fields import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ForwardDialog(FormDialog[ForwardAnswer]):
             ):
                 with Horizontal(classes="dialog-line"):
                     yield Label(f"{label}  ", classes="dialog-label")
-                    yield Input(value, compact=True, id=name, select_on_focus=True)
+                    yield Field(value, compact=True, id=name, select_on_focus=True)
             yield Static("", id="note", classes="dialog-note")
             yield from self.buttons("Forward")
 

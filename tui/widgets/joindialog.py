@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui.widgets.dialogs import FormDialog
+from tui.widgets.fields import Field
 
 _FIELDS = (
     ("host", "Host      ", "name or address"),
@@ -67,7 +68,7 @@ class JoinDialog(FormDialog[JoinAnswer]):
             for name, label, hint in _FIELDS:
                 with Horizontal(classes="dialog-line"):
                     yield Label(f"{label}  ", classes="dialog-label")
-                    yield Input(placeholder=hint, compact=True, id=name, password=name == "password")
+                    yield Field(placeholder=hint, compact=True, id=name, password=name == "password")
             yield Static(
                 "It needs SSH and root or sudo; everything else is brought to it.", id="note", classes="dialog-note"
             )

@@ -10,6 +10,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
+from tui.widgets.fields import Field
+
 HISTORY = 30
 
 
@@ -28,7 +30,7 @@ class _Completer(Suggester):
         return found[0] if found and found[0] != value else None
 
 
-class _Line(Input):
+class _Line(Field):
     BINDINGS = [
         Binding("tab", "cursor_right_or_accept", "Complete", show=False, priority=True),
         Binding("up", "recall(-1)", "Older", show=False),

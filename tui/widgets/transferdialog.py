@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, RadioButton, RadioSet, Static
 
 from tui.widgets.dialogs import FormDialog
+from tui.widgets.fields import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class TransferDialog(FormDialog[TransferAnswer]):
             for name, label, value in (("remote", "There", ""), ("local", "Here ", f"{Path.cwd()}/")):
                 with Horizontal(classes="dialog-line"):
                     yield Label(f"{label}  ", classes="dialog-label")
-                    yield Input(value, compact=True, id=name, select_on_focus=False)
+                    yield Field(value, compact=True, id=name, select_on_focus=False)
             if len(self._containers) > 1:
                 yield Label("Container", classes="dialog-label")
                 with RadioSet(compact=True, id="container"):
