@@ -1,5 +1,8 @@
 """A whole day in the terminal app, by keyboard, in a real terminal, on real containers."""
 
+import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -106,3 +109,37 @@ def test_a_day_by_keyboard(demo: Cluster, terminal: Terminal) -> None:
     terminal.press("Enter")
     eventually(lambda: rolled_out(demo, before), within=60)
     terminal.shows("successfully rolled out", within=60)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            return answer.read().decode()
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        raise AssertionError(f"port {port}: {error}") from error
+
+
+def test_a_forward_to_a_service_goes_on_when_its_pods_are_replaced(demo: Cluster, terminal: Terminal) -> None:
+    port = free_port()
+    terminal.shows("READY", "web-")
+    terminal.goto("services")
+    terminal.shows("web", "redis", "CLUSTER-IP")
+    terminal.press("G")
+    terminal.press("F")
+    terminal.shows("Forward a local port to", "Port here")
+    terminal.press("C-u")
+    terminal.type(str(port))
+    terminal.shows(f"127.0.0.1:{port} →")
+    terminal.press("Enter")
+    assert "Hello from your own machines" in eventually(lambda: page(port))
+
+    # Gone for good before the next look, so that it is a new pod that answers.
+    demo.kubectl("delete", "pods", "--selector", "app=web", "--wait=true", timeout=90)
+    demo.kubectl("rollout", "status", "deployment/web", "--timeout", "60s", timeout=70)
+    assert "Hello from your own machines" in eventually(lambda: page(port))
