@@ -31,7 +31,7 @@ def problem(case: Case, answer: Answer) -> str:
     if answer.headers.get("content-encoding") == "gzip":
         body = zlib.decompress(body, wbits=31)
     media = answer.headers.get("content-type", "").partition(";")[0]
-    if media == "application/yaml" and status >= 400:
+    if media == "application/yaml" and status >= 400 and body:
         # Judged by what it says, however that is folded over lines.
         try:
             body, media = json.dumps(yaml.safe_load(body)).encode(), "application/json"
@@ -97,7 +97,8 @@ def _is_text(body: bytes) -> bool:
 def _excused(case: Case, status: int, body: bytes) -> bool:
     if case.method == "HEAD":
         # The reason is not shown; the same by GET is judged by it.
-        return any(name.startswith("Impersonate-") for name, _ in case.headers) or status == 504
+        away = status == 503 and case.target.startswith("/pilothouse/nodes/")
+        return away or status == 504 or any(name.startswith("Impersonate-") for name, _ in case.headers)
     return any(status == code and words.encode() in body for code, words in _EXCUSED)
 
 
