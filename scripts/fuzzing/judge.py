@@ -14,6 +14,7 @@ _EXCUSED = (
     (504, "Too large resource version"),
     (500, "without impersonating a user"),
     (503, "is not connected"),
+    (500, "resourceVersion should not be set on objects to be created"),
 )
 
 

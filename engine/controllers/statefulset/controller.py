@@ -9,7 +9,7 @@ from engine.controllers.controller import Moment, Reader, Watch
 from engine.controllers.history import REVISION_SOURCE, ControllerRevision, revision_name
 from engine.controllers.podstate import is_terminating
 from engine.controllers.statefulset.identity import claim_names, ordinal_of, parent_and_ordinal
-from engine.controllers.statefulset.planning import Observed, plan
+from engine.controllers.statefulset.planning import BURST, Observed, plan
 from engine.controllers.statefulset.views import STATEFULSET_SOURCE, StatefulSet
 from engine.controllers.storage.views import CLAIM_SOURCE
 from engine.controllers.views import POD_SOURCE, Pod, orphans_of
@@ -61,8 +61,10 @@ class StatefulSetController:
 def _claims(stateful_set: StatefulSet, pods: Iterable[Pod], reader: Reader) -> dict[str, Object]:
     if not stateful_set.spec.volume_claim_templates:
         return {}
-    start = stateful_set.spec.ordinals.start
-    ordinals = {*range(start, start + stateful_set.spec.replicas), *map(ordinal_of, pods)}
+    start, known = stateful_set.spec.ordinals.start, list(map(ordinal_of, pods))
+    # No turn gets further than this.
+    count = min(stateful_set.spec.replicas, len(known) + BURST)
+    ordinals = {*range(start, start + count), *known}
     found: dict[str, Object] = {}
     for ordinal in ordinals:
         for name in claim_names(stateful_set, ordinal):

@@ -75,6 +75,10 @@ def _current(stateful_set: StatefulSet, history: History) -> ControllerRevision:
     return next((r for r in history.old if r.metadata.name == name), history.update)
 
 
+BURST = 500
+"""Steps of one turn, as ReplicaSets have it: a mistyped number of replicas must not be planned whole."""
+
+
 class _Turn:
     """What may be done now. In an ordered set that is one thing, and nothing until the one before is done."""
 
@@ -95,7 +99,7 @@ class _Turn:
         for ordinal in self.ordinals:
             step, done = self._replica(ordinal)
             actions += step
-            if not done and self.ordered:
+            if (not done and self.ordered) or len(actions) >= BURST:
                 return actions
         first_unhealthy = self._first_unhealthy()
         for pod in self.condemned:
@@ -142,7 +146,7 @@ class _Turn:
         return (handed_over or [writes.delete_pod(self.stateful_set, pod)]), False
 
     def _first_unhealthy(self) -> Pod | None:
-        replicas = [self.by_ordinal[ordinal] for ordinal in self.ordinals if ordinal in self.by_ordinal]
+        replicas = [self.by_ordinal[ordinal] for ordinal in sorted(self.by_ordinal) if ordinal in self.ordinals]
         return next((pod for pod in [*replicas, *reversed(self.condemned)] if not self._healthy(pod)), None)
 
     def _healthy(self, pod: Pod) -> bool:

@@ -334,9 +334,20 @@ def test_whatever_happens_no_name_is_used_twice_and_the_set_ends_as_asked(
             case _:
                 pass
         if policy == "OrderedReady":
-            starting = [pod for pod in world.objects(PODS) if pod["status"]["phase"] == "Pending"]
-            assert len([pod for pod in starting if not pod["metadata"].get("deletionTimestamp")]) <= 1
+            # One at a time, and none before those that stand before it run.
+            phases = {pod["metadata"]["name"]: pod["status"]["phase"] for pod in world.objects(PODS)}
+            made = sorted(phases.keys() - set(names))
+            assert len(made) <= 1
+            assert all(phases[earlier] == "Running" for new in made for earlier in phases if earlier < new)
     world.spec(STATEFULSETS, "web", replicas=after, template=template("nginx:2"))
     settle(world)
     assert images(world) == {f"web-{ordinal}": "nginx:2" for ordinal in range(after)}
     assert plan(world) == []
+
+
+@pytest.mark.parametrize("policy", ["Parallel", "OrderedReady"])
+def test_a_mistyped_number_of_replicas_is_not_planned_whole(policy: str) -> None:
+    world = stateful_world(2**31 - 1, podManagementPolicy=policy, volumeClaimTemplates=CLAIMS)
+    turn(world)
+    turn(world)
+    assert len(plan(world)) <= planning.BURST + 1
