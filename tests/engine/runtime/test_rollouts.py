@@ -1,7 +1,6 @@
 """Deployments on a real API: rolled out, scaled, undone, and watched by kubectl."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -183,9 +182,11 @@ async def test_engine_restarted_in_the_middle_of_a_rollout_ends_it(tmp_path: Pat
     await stop_engine(engine, task)
 
 
-async def test_hundred_pods_cost_the_control_plane_less_than_a_second(cluster: Cluster) -> None:
+async def test_hundred_pods_cost_few_writes_each(cluster: Cluster) -> None:
     await cluster.client.create(SERVICES, service())
-    started = time.process_time()
+    before = int((await cluster.client.list(PODS)).resource_version)
     await cluster.client.create(DEPLOYMENTS, deployment(replicas=100))
     await cluster.rolled_out()
-    assert time.process_time() - started < 1.0
+    written = int((await cluster.client.list(PODS)).resource_version) - before
+    # Made, told of, placed, told of, running: the rest is for all of them together.
+    assert written < 100 * 7, written
