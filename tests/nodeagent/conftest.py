@@ -204,7 +204,8 @@ async def cluster(in_network: PrivateMachine, tmp_path: Path) -> AsyncIterator[C
         service_cidr="10.43.0.0/16",
         node_ports=(30000, 32767),
     ) as api:
-        await ensure_objects(api.client("apiserver"), service_cidr="10.43.0.0/16", address=api.http.address)
+        own, trust = api.client("apiserver"), pki.authentication()
+        await ensure_objects(own, service_cidr="10.43.0.0/16", address=api.http.address, authentication=trust)
         config = _enrolled(pki, in_network, work, f"https://127.0.0.1:{api.http.address[1]}")
         admin = Client(api.client("admin").transport, field_manager="test")
         # No controllers run here: what they put into every namespace for its pods.
