@@ -87,9 +87,16 @@ OURS: Json = {
 }
 
 
+async def without_claim(cluster: Cluster, name: str) -> None:
+    """Delete a claim; no controller runs here that would lift its protection."""
+    await cluster.client.patch(PERSISTENTVOLUMECLAIMS, name, {"metadata": {"finalizers": None}}, "default")
+    await cluster.client.delete(PERSISTENTVOLUMECLAIMS, name, "default")
+
+
 async def released(cluster: Cluster, name: str) -> None:
     """What the engine does once the claim is gone."""
-    await cluster.client.delete(PERSISTENTVOLUMECLAIMS, name, "default")
+    await without_claim(cluster, name)
+    await cluster.client.patch(PERSISTENTVOLUMES, f"pv-{name}", {"metadata": {"finalizers": [localpath.FINALIZER]}})
     status = {"status": {"phase": "Released"}}
     await cluster.client.patch(PERSISTENTVOLUMES, f"pv-{name}", status, subresource="status")
     await cluster.client.delete(PERSISTENTVOLUMES, f"pv-{name}")
@@ -191,7 +198,7 @@ async def test_pod_waits_for_a_claim_that_is_not_bound_and_starts_once_it_is(clu
         " volumes=[v]: error processing PVC default/data: PVC is not bound"
     )
     await told(cluster, "web", ("Warning", "FailedMount", text))
-    await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+    await without_claim(cluster, "data")
     await bound(cluster, "data", {"hostPath": {"path": str(tmp_path), "type": "Directory"}})
     await until(cluster, "web", ready, timeout=20)
 
@@ -297,7 +304,7 @@ async def test_pod_with_a_claim_starts_again_while_the_engine_is_away(cluster: C
     await cluster.start_agent()
     await bound(cluster, "data", {"hostPath": {"path": str(tmp_path)}})
     await run_pod(cluster, with_claim("web", "data", "date >> /data/starts; sleep 1000000"))
-    await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+    await without_claim(cluster, "data")
     await cluster.stop_agent()
     cluster.machine.kill_everything()
     await cluster.start_agent()
