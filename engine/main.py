@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import importlib
 import importlib.util
 import os
 import secrets
@@ -39,6 +40,9 @@ if typing.TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SNAPSHOT_PATH = "/pilothouse/snapshot"
+
+# What `_start_parts` needs.
+_PARTS = ("engine.runtime.controllers", "engine.runtime.leader", "engine.runtime.scheduling", "engine.fleet.elsewhere")
 
 
 class EngineError(Exception):
@@ -123,6 +127,9 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         _announce(config, pki, address)
         api.documents.health.ready = True
         if config.controllers:
+            # They take longer to load than the API takes to start, which answers meanwhile.
+            for module in _PARTS:
+                await asyncio.to_thread(importlib.import_module, module)
             _start_parts(scope, api, config, pki, clock, scheduling=scheduling)
         if on_ready is not None:
             on_ready(api)
@@ -243,7 +250,6 @@ def _start_parts(
     scheduling: SchedulerConfig | None,
 ) -> None:
     """Start what works through the API; the scope stops it in reverse."""
-    # These take longer to load than the API to start: they come when that is done.
     from engine.fleet import elsewhere
     from engine.fleet.links import Links
     from engine.runtime.controllers import ControllersConfig, run_controllers
