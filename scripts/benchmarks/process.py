@@ -1,14 +1,17 @@
 """A real engine as a process of its own, and what the kernel says it used."""
 
 import asyncio
+import atexit
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -61,7 +64,7 @@ async def engine(*options: str, data_dir: Path | None = None, log: Path | None =
         started = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pilothouse", "--data-dir", str(kept), "engine", "run", "--listen", "127.0.0.1:0", *options,
-            stdout=asyncio.subprocess.DEVNULL, stderr=words,
+            stdout=asyncio.subprocess.DEVNULL, stderr=words, env=_environment(),
         )  # fmt: skip
         try:
             access = await _ready(kept, process)
@@ -74,6 +77,15 @@ async def engine(*options: str, data_dir: Path | None = None, log: Path | None =
             code = await process.wait()
         if code:
             raise RuntimeError(f"the engine ended with {code}")
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """As an installed engine runs: with its bytecode kept from one start to the next."""
+    kept = tempfile.mkdtemp(prefix="pilothouse-bytecode-")
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**others, "PYTHONPYCACHEPREFIX": kept}
 
 
 async def _ready(data_dir: Path, process: asyncio.subprocess.Process) -> kubeconfig.ClusterAccess:
