@@ -1,5 +1,7 @@
 """Pools of service addresses and node ports, each value held once.
 
+Which networks the addresses are from, and which of them somebody besides Services has: see addresses.py.
+
 What a Service in the store holds is learnt from the store, where other engines may write too; what is being given to a
 Service on its way there is only reserved. Two engines that reserve the same value at once meet in the store, which
 takes it for the first of them (`claims_of`).
@@ -9,10 +11,32 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from engine.store.protocol import Change, Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Numbers from `first` to `last`, of which those below `dynamic` stay for those who ask by value."""
+
+    first: int
+    last: int
+    dynamic: int
+
+    def __contains__(self, number: int) -> bool:
+        return self.first <= number <= self.last
+
+    def from_a_random_place(self) -> Iterator[int]:
+        """As upstream: a value just given back is not given out again at once. The lowest come last."""
+        size = self.last - self.dynamic + 1
+        start = secrets.randbelow(size) if size > 0 else 0
+        for step in range(size):
+            yield self.dynamic + (start + step) % size
+        yield from range(self.first, min(self.dynamic, self.last + 1))
 
 
 class Pool:
@@ -20,9 +44,7 @@ class Pool:
 
     def __init__(self, first: int, last: int, *, reserved: int = 0) -> None:
         """Free values are taken above the lowest `reserved` ones, which stay for those who ask by value."""
-        self._first = first
-        self._last = last
-        self._dynamic = first + reserved
+        self._ranges: tuple[_Range, ...] = (_Range(first, last, first + reserved),)
         self._reserved: set[int] = set()
         self._held: dict[int, str] = {}
 
@@ -34,28 +56,21 @@ class Pool:
 
     def contains(self, value: str) -> bool:
         number = self.parse(value)
-        return number is not None and self._first <= number <= self._last
+        return number is not None and self._is_ours(number)
 
     def allocate(self, value: str) -> bool:
         number = self.parse(value)
-        if number is None or not self._first <= number <= self._last or self._is_taken(number):
+        if number is None or not self._is_ours(number) or self._is_taken(number):
             return False
         self._reserved.add(number)
         return True
 
     def allocate_next(self) -> str | None:
-        # From a random place, as upstream: a value just given back is not given out again at once.
-        size = self._last - self._dynamic + 1
-        start = secrets.randbelow(size)
-        for step in range(size):
-            number = self._dynamic + (start + step) % size
-            if not self._is_taken(number):
-                self._reserved.add(number)
-                return self.show(number)
-        for number in range(self._first, self._dynamic):
-            if not self._is_taken(number):
-                self._reserved.add(number)
-                return self.show(number)
+        for each in self._ranges:
+            for number in each.from_a_random_place():
+                if not self._is_taken(number):
+                    self._reserved.add(number)
+                    return self.show(number)
         return None
 
     def release(self, value: str) -> None:
@@ -75,18 +90,22 @@ class Pool:
         if number is not None and self._held.get(number) == holder:
             del self._held[number]
 
+    def _is_ours(self, number: int) -> bool:
+        return any(number in each for each in self._ranges)
+
     def _is_taken(self, number: int) -> bool:
         return number in self._reserved or number in self._held
 
 
 class AddressPool(Pool):
-    """Addresses of a network, without its first (the network's name) and last (broadcast)."""
+    """IPv4 addresses of the cluster's own network, and of the networks that users add by ServiceCIDRs."""
 
     def __init__(self, cidr: str) -> None:
-        network = ipaddress.ip_network(cidr)
-        # Upstream's static band: a sixteenth of the range, at least 16, at most 256 addresses.
-        band = min(max(16, network.num_addresses // 16), 256)
-        super().__init__(int(network.network_address) + 1, int(network.broadcast_address) - 1, reserved=band)
+        own = _addresses_of(cidr)
+        super().__init__(own.first, own.last, reserved=own.dynamic - own.first)
+        self._own = own
+        self._networks: dict[str, tuple[str, ...]] = {}
+        self._withheld: set[int] = set()
 
     def parse(self, value: str) -> int | None:
         try:
@@ -96,6 +115,36 @@ class AddressPool(Pool):
 
     def show(self, number: int) -> str:
         return str(ipaddress.IPv4Address(number))
+
+    def lend(self, name: str, cidrs: Sequence[str]) -> None:
+        """The networks that the ServiceCIDR of this name gives at present; those of IPv6 are nobody's here."""
+        self._networks.pop(name, None)
+        mine = tuple(cidr for cidr in cidrs if ":" not in cidr)
+        if mine:
+            self._networks[name] = mine
+        added = (_addresses_of(cidr) for cidrs in self._networks.values() for cidr in cidrs)
+        self._ranges = tuple(dict.fromkeys((self._own, *added)))
+
+    def withhold(self, address: str) -> None:
+        """Somebody who is no Service has this address."""
+        number = self.parse(address)
+        if number is not None:
+            self._withheld.add(number)
+
+    def give_back(self, address: str) -> None:
+        self._withheld.discard(self.parse(address) or 0)
+
+    def _is_taken(self, number: int) -> bool:
+        return number in self._withheld or super()._is_taken(number)
+
+
+def _addresses_of(cidr: str) -> _Range:
+    """A network without its first address (its name) and its last (broadcast)."""
+    network = ipaddress.IPv4Network(cidr, strict=False)
+    # Upstream's static band: a sixteenth of the range, at least 16, at most 256 addresses; none in a small network.
+    band = min(max(16, network.num_addresses // 16), 256) if network.num_addresses > 16 else 0
+    first = int(network.network_address) + 1
+    return _Range(first, int(network.broadcast_address) - 1, first + band)
 
 
 class _Port(msgspec.Struct, frozen=True, rename="camel"):

@@ -19,6 +19,7 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.client import Client
 from apimachinery.objects.meta import parse_time
 from engine.apiserver import stored, wire
+from engine.apiserver.addresses import followed_pools
 from engine.apiserver.admission.claims import ClaimResize
 from engine.apiserver.admission.limitranges import ChangedLimits
 from engine.apiserver.admission.owners import OwnerReferences
@@ -28,7 +29,7 @@ from engine.apiserver.aggregation.discovery import Joined
 from engine.apiserver.aggregation.registration import Registration
 from engine.apiserver.aggregation.serving import Aggregation, FrontProxy
 from engine.apiserver.aggregation.table import APIServices
-from engine.apiserver.allocators import AddressPool, Pool, claims_of, follow_services
+from engine.apiserver.allocators import claims_of
 from engine.apiserver.audit import Audited, AuditLog
 from engine.apiserver.authn import discovery
 from engine.apiserver.authn.accounts import AccountTokens
@@ -151,8 +152,7 @@ async def serve_api(
 
     `front_proxy`: how the servers behind APIServices know us.
     """
-    addresses, ports = AddressPool(service_cidr), Pool(*node_ports, reserved=86)
-    follow_services(store, addresses, ports)
+    addresses, ports = followed_pools(store, service_cidr, node_ports)
     kinds = CustomKinds(store)
     nodes = NodeProxy(NoConnections())
     ways = Ways(store, nodes.endpoint)

@@ -59,6 +59,14 @@ class Service(Object, frozen=True):
     status: ServiceStatus = ServiceStatus()
 
 
+def addresses_of(service: Service) -> list[str]:
+    """The cluster addresses of a Service that has any."""
+    spec = service.spec
+    if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
+        return []
+    return [spec.cluster_ip]
+
+
 class EndpointSlice(Object, frozen=True):
     """Endpoints and ports as they stand on the wire: they are compared and rewritten whole."""
 
@@ -71,7 +79,7 @@ def _by_service(piece: EndpointSlice) -> list[str]:
     return [f"{piece.metadata.namespace}/{piece.metadata.labels.get(SERVICE_NAME, '')}"]
 
 
-SERVICE_SOURCE = Source(SERVICES, Service)
+SERVICE_SOURCE = Source(SERVICES, Service, {"address": addresses_of})
 SLICE_SOURCE = Source(ENDPOINTSLICES, EndpointSlice, {"service": _by_service})
 
 

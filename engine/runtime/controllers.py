@@ -23,6 +23,7 @@ from engine.controllers.disruption.controller import DisruptionController
 from engine.controllers.endpoints import EndpointsController
 from engine.controllers.endpointslice import EndpointSliceController
 from engine.controllers.garbagecollector import GarbageCollector
+from engine.controllers.ipaddress import IPAddressController
 from engine.controllers.job.controller import JobController
 from engine.controllers.loadbalancer import LoadBalancerController
 from engine.controllers.namespace import NamespaceController
@@ -33,6 +34,7 @@ from engine.controllers.replicaset import ReplicaSetController
 from engine.controllers.replicationcontroller import ReplicationControllerController
 from engine.controllers.resourcequota.controller import ResourceQuotaController
 from engine.controllers.serviceaccount import ServiceAccountController
+from engine.controllers.servicecidr import ServiceCIDRController
 from engine.controllers.statefulset.controller import StatefulSetController
 from engine.controllers.storage.attaching import AttachDetach
 from engine.controllers.storage.claimbinding import ClaimBinder
@@ -66,6 +68,8 @@ class ControllersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     terminated_pods: int = 12500
     """Ended pods that are kept, in pods."""
     discovery_interval: float = 30.0
+    network_grace: float = 10.0
+    """How long a ServiceCIDR that nobody uses stays, so that every API server hears of its going."""
     load_balancer_pool: tuple[str, ...] = ()
     """Networks and ranges of addresses for Services of type LoadBalancer."""
 
@@ -156,6 +160,8 @@ def controllers(
         EndpointSliceController(),
         EndpointsController(),
         LoadBalancerController(config.load_balancer_pool),
+        IPAddressController(),
+        ServiceCIDRController(config.network_grace),
         DisruptionController(),
         AutoscalingController(metrics),
         ResourceQuotaController(),

@@ -219,3 +219,17 @@ def test_address_pool_knows_its_network() -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.group_resource)
 def test_every_kind_can_be_selected_by_name(kind: Any) -> None:
     assert selection_of(kind, "x", "", Query.parse("fieldSelector=metadata.name=a")).fields.terms
+
+
+def test_address_pool_takes_networks_in_and_lets_them_go() -> None:
+    pool = AddressPool("10.43.0.0/30")
+    assert {pool.allocate_next(), pool.allocate_next()} == {"10.43.0.1", "10.43.0.2"}
+    assert pool.allocate_next() is None
+    pool.lend("more", ("fd00::/112", "10.50.0.0/31", "10.50.0.0/30"))
+    assert pool.allocate_next() in {"10.50.0.1", "10.50.0.2"}
+    pool.withhold("10.50.0.1")
+    pool.withhold("10.50.0.2")
+    assert pool.allocate_next() is None
+    pool.give_back("10.50.0.2")
+    pool.lend("more", ())
+    assert not pool.contains("10.50.0.2")

@@ -73,7 +73,7 @@ def _take_address(obj: Json, held: str, context: Context) -> None:
             obj,
             "spec.clusterIPs",
             [wanted],
-            f"failed to allocate IP {wanted}: the provided IP is not in the valid range",
+            f"failed to allocate IP {wanted}: the provided network does not match the current range",
         )
     elif not pool.allocate(wanted):
         raise _refused(

@@ -107,7 +107,7 @@ def test_a_refused_service_leaves_nothing_taken(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        pytest.param({"clusterIP": "10.1.2.3"}, "spec.clusterIPs: Invalid value: [\"10.1.2.3\"]: failed to allocate IP 10.1.2.3: the provided IP is not in the valid range", id="address-out-of-range"),
+        pytest.param({"clusterIP": "10.1.2.3"}, "spec.clusterIPs: Invalid value: [\"10.1.2.3\"]: failed to allocate IP 10.1.2.3: the provided network does not match the current range", id="address-out-of-range"),
         pytest.param({"clusterIP": "nonsense"}, "spec.clusterIPs[0]: Invalid value: \"nonsense\": must be a valid IP address", id="no-address"),
         pytest.param({"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]}, "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767", id="node-port-out-of-range"),
         pytest.param({"ports": [{"port": 80, "nodePort": 30001}]}, "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'", id="node-port-without-type"),
