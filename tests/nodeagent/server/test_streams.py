@@ -37,7 +37,7 @@ async def told(sent: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         writer.close()
 
     listener = await asyncio.start_server(runtime, "127.0.0.1", 0)
-    url = "http://127.0.0.1:{}/attach".format(listener.sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/attach"
 
     async def attach(request: web.Request) -> web.StreamResponse:
         return await streams.serve(request, await streams.connect(url, ATTACH.channels()), missed)
