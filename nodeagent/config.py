@@ -36,6 +36,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     volume_dir: str = "/var/lib/pilothouse/volumes"
     # Where storage drivers expect the kubelet's folders: their own pods mount nothing else of the machine.
     kubelet_dir: str = "/var/lib/kubelet"
+    # Manifests of pods that this machine runs by itself, engine or no engine.
+    static_pod_dir: str = "/etc/pilothouse/manifests"
     state_dir: str = "/var/lib/pilothouse/agent"
     log_dir: str = "/var/log/pods"
     cni_conf_dir: str = "/etc/pilothouse/cni"

@@ -13,6 +13,7 @@ from apimachinery.client.client import Client
 from apimachinery.client.errors import ConnectionFailed
 from apimachinery.objects.errors import Conflict, NotFound, StatusError
 from apimachinery.objects.resources import PODS
+from nodeagent.pods.manifests import is_static
 from nodeagent.pods.view import Pod, PodStatus
 
 JSON = dict[str, Any]
@@ -76,12 +77,13 @@ class Reporter:
 
     async def _send(self, status: JSON) -> None:
         meta = self._pod.metadata
+        # The uid makes the server refuse it for another pod of the same name; a mirror's is not its pod's.
+        identity: JSON = {} if is_static(self._pod) else {"metadata": {"uid": meta.uid}}
         try:
             await self._client.patch(
                 PODS,
                 meta.name,
-                # The uid makes the server refuse it for another pod of the same name.
-                {"metadata": {"uid": meta.uid}, "status": status_patch(self._sent, status)},
+                identity | {"status": status_patch(self._sent, status)},
                 meta.namespace,
                 kind="strategic",
                 subresource="status",

@@ -2,6 +2,7 @@
 
 What the API said last is kept on disk, so that pods come back after a reboot with the engine out of reach. Pods
 that only containerd knows are ended, but never before the API has been heard: absence of news is not news of absence.
+Static pods come from a folder of the machine; the API has mirrors of them, which are not run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from nodeagent.cri.types import Container as Ran
 from nodeagent.cri.types import Sandbox, State
 from nodeagent.pods.env import env_references
 from nodeagent.pods.machine import Machine
+from nodeagent.pods.manifests import MIRROR, is_mirror
 from nodeagent.pods.references import Key
+from nodeagent.pods.statics import StaticPods
 from nodeagent.pods.view import Container, Handler, Lifecycle, Pod, PodSpec, PodStatus
 from nodeagent.pods.worker import Worker
 from nodeagent.volumes.objects import SECRET
@@ -46,6 +49,8 @@ class Roster:
             machine.client, PODS, view=Pod, field_selector=f"spec.nodeName={machine.config.node_name}"
         )
         self._workers: dict[str, Worker] = {}
+        self._static: set[str] = set()  # uids of pods from the folder of manifests
+        self._statics = StaticPods(machine, self._assign, self._known_pods, self._repeat_status)
         self._done: set[str] = set()  # uids that have ended here while the API still shows them
         self._unsaved: dict[str, Pod | None] = {}
         self._save_wake = asyncio.Event()
@@ -68,8 +73,11 @@ class Roster:
             remembered = self._load()
             for pod in remembered:
                 self._add(pod)
+            self._statics.look()
             self.informer.on_change(self._on_pod)
             scope.supervise("watch", self.informer.run)
+            scope.supervise("static", self._statics.watch_folder)
+            scope.supervise("mirrors", self._statics.keep_mirrors)
             scope.supervise("save", self._save)
             scope.supervise("events", self._follow_events)
             scope.supervise("relist", self._relist)
@@ -77,11 +85,18 @@ class Roster:
             await self.informer.synced.wait()
             known = {pod.uid for pod in self.informer.list()}
             for uid, worker in list(self._workers.items()):
-                if uid not in known:
+                if uid not in known | self._static:
                     worker.update(None)
+            self._statics.poke()
             await asyncio.Event().wait()
 
     def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and is_mirror(old):
+            self._statics.poke()
+            old = None
+        if new is not None and is_mirror(new):
+            self._on_mirror(new)
+            new = None
         if old is not None and (new is None or new.uid != old.uid):
             self._done.discard(old.uid)
             worker = self._workers.get(old.uid)
@@ -98,6 +113,32 @@ class Roster:
         elif new.uid not in self._done:
             self._remember(new)
             self._add(new)
+
+    def _on_mirror(self, mirror: Pod) -> None:
+        """Of a mirror nothing counts but what others wrote into its status."""
+        worker = self._workers.get(mirror.metadata.annotations[MIRROR])
+        if worker is not None:
+            worker.update(msgspec.structs.replace(worker.pod, status=mirror.status))
+        self._statics.poke()
+
+    def _assign(self, pods: Iterable[Pod]) -> None:
+        """Run these static pods and no other; one that follows another of its name waits for the other's end."""
+        wanted = {pod.uid: pod for pod in pods}
+        for uid in self._static - wanted.keys():
+            if uid in self._workers:
+                self._workers[uid].update(None)
+        self._static = set(wanted)
+        taken = {_name(worker.pod) for worker in self._workers.values()}
+        for uid, pod in wanted.items():
+            if uid not in self._workers and _name(pod) not in taken:
+                self._add(pod)
+
+    def _known_pods(self) -> Iterable[Pod] | None:
+        return self.informer.list() if self.informer.synced.is_set() else None
+
+    def _repeat_status(self, uid: str) -> None:
+        if uid in self._workers:
+            self._workers[uid].repeat_status()
 
     def _add(self, pod: Pod) -> None:
         if self._scope is None or pod.uid in self._workers:
@@ -215,6 +256,10 @@ class Roster:
             self._machine.tokens.keep_only(self._workers)
             for uid in self._machine.cgroups.uids() - self._workers.keys():
                 self._machine.cgroups.remove(uid)
+
+
+def _name(pod: Pod) -> tuple[str, str]:
+    return pod.metadata.namespace, pod.metadata.name
 
 
 def orphan(sandbox: Sandbox, containers: list[Ran]) -> Pod:

@@ -107,6 +107,10 @@ class Worker:
             self._disagreed_at = self._machine.now() if self._disagrees() else 0.0
         self._wake.set()
 
+    def repeat_status(self) -> None:
+        """The object in the API is new and knows nothing yet."""
+        self._reporter.repeat()
+
     def poke(self) -> None:
         """Something may have happened to its containers."""
         self._wake.set()

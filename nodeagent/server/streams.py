@@ -21,6 +21,8 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 CHUNK = 32 * 1024
 MAX_MESSAGE = 4 * 1024 * 1024
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+SUCCESS = b'{"metadata":{},"status":"Success"}'
+"""The last word of a stream that ended well, for runtimes that say nothing then: a client waits for it."""
 _NAMES = {ERROR: "error", STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", RESIZE: "resize"}
 
 
@@ -148,18 +150,33 @@ async def _outward(
     upstream: Upstream,
     missed: Callable[[], AsyncIterator[tuple[int, bytes]]] | None,
 ) -> None:
-    told = heard = False
+    heard, word = False, b""
     try:
         while (arrived := await upstream.receive()) is not None:
             for channel, payload in arrived:
-                told = told or channel == ERROR
                 heard = heard or channel in (STDOUT, STDERR)
-                await client.send_bytes(bytes([channel]) + payload)
-        if missed is not None and not (told or heard):
+                if channel == ERROR:
+                    # Held back until all is said: a client that has it listens no longer.
+                    word += payload
+                else:
+                    await client.send_bytes(bytes([channel]) + payload)
+        if missed is not None and not heard and is_well(word):
             async for channel, payload in missed():
                 await client.send_bytes(bytes([channel]) + payload)
-        if not told:
-            # The runtime says nothing on success of an attach; a client waits for the word.
-            await client.send_bytes(bytes([ERROR]) + msgspec.json.encode({"metadata": {}, "status": "Success"}))
+        await client.send_bytes(bytes([ERROR]) + (word or SUCCESS))
     except (ConnectionError, RuntimeError) as error:
         log.debug("stream ended", error=str(error))
+
+
+def is_well(word: bytes) -> bool:
+    """Whether a stream's last word, as the runtime put it, tells of no failure; no word at all does not."""
+    if not word:
+        return True
+    try:
+        return msgspec.json.decode(word, type=_Word).status == "Success"
+    except msgspec.MsgspecError:
+        return False
+
+
+class _Word(msgspec.Struct):
+    status: str = ""

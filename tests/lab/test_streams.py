@@ -148,3 +148,17 @@ def test_a_machines_own_shell_is_a_debugger_of_its_node(cluster: Cluster) -> Non
         assert cluster.kubectl("logs", name) == "m1\n"
     finally:
         cluster.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+
+
+def test_a_command_that_ends_at_once_is_heard_each_time(cluster: Cluster) -> None:
+    argv = [cluster.kubectl_path, "--kubeconfig", str(cluster.kubeconfig), "run", "--rm", "-i", "--restart=Never"]
+    # Whether attaching comes before, at or after the end is chance: several at once meet all of it.
+    running = [
+        subprocess.Popen(
+            [*argv, f"brief-{number}", "--image=busybox", "--", "echo", "hello"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=90)[0] for process in running]
+    assert [text.count("hello\n") for text in said] == [1] * len(said)

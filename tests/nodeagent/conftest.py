@@ -247,6 +247,7 @@ def _enrolled(pki: Pki, machine: PrivateMachine, work: Path, api_server: str) ->
         node_ip="127.0.0.1",
         listen="127.0.0.1:0",
         pod_dir=str(work / "pods"),
+        static_pod_dir=str(work / "manifests"),
         state_dir=str(state),
         volume_dir=str(work / "volumes"),
         kubelet_dir=str(work / "kubelet"),
@@ -287,14 +288,29 @@ def pod_manifest(name: str, command: str = "sleep 1000000", **spec: Any) -> dict
     }
 
 
-async def until(cluster: Cluster, name: str, holds: Callable[[dict[str, Any]], object], timeout: float = 15) -> Any:
-    """Wait until the pod's object satisfies `holds`; the object. On time-out the failure shows the last one."""
+async def until(
+    cluster: Cluster,
+    name: str,
+    holds: Callable[[dict[str, Any]], object],
+    timeout: float = 15,
+    *,
+    missing: bool = False,
+) -> Any:
+    """Wait until the pod's object satisfies `holds`; the object. On time-out the failure shows the last one.
+
+    `missing`: whether it may be missing meanwhile.
+    """
     pod: dict[str, Any] = {}
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        pod = await cluster.client.get(PODS, name, "default")
-        if holds(pod):
-            return pod
+        try:
+            pod = await cluster.client.get(PODS, name, "default")
+        except NotFound:
+            if not missing:
+                raise
+        else:
+            if holds(pod):
+                return pod
         await asyncio.sleep(0.03)
     raise AssertionError(f"{name} did not get there in {timeout} s; its status is {pod.get('status')}")
 
