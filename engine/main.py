@@ -106,6 +106,7 @@ def scheduler_settings(path: Path | None) -> SchedulerConfig:
 async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callable[[ApiServer], None] | None) -> None:
     clock = SystemClock()
     scheduling = scheduler_settings(config.scheduler_config) if config.scheduler_config is not None else None
+    _check_pool(config)
     pki = _pki(config)
     async with AsyncExitStack() as stack:
         store = await _opened_store(config, pki)
@@ -130,6 +131,21 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         await stopping.wait()
         log.info("engine stops")
         api.documents.health.ready = False
+
+
+def _check_pool(config: EngineConfig) -> None:
+    """Addresses of the pool must be the home network's, not the cluster's own. Raises EngineError."""
+    if not config.load_balancer_pool:
+        return
+    from engine.controllers.loadbalancer import Pool
+
+    try:
+        pool = Pool.parse(config.load_balancer_pool)
+    except ValueError as error:
+        raise EngineError(f"the pool for load balancers: {error}") from error
+    for owner, cidr in (("pods", config.cluster_cidr), ("Services", config.service_cidr)):
+        if pool.meets(cidr):
+            raise EngineError(f"the pool for load balancers overlaps {cidr}, the addresses of {owner}: choose another")
 
 
 def _pki(config: EngineConfig) -> Pki:
