@@ -28,6 +28,7 @@ from engine.apiserver.components import STORE
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
+from engine.heap import Sparing
 from engine.pki import Pki, use_shared, write_private
 from engine.store.errors import StoreError
 from engine.store.etcdaccess import EtcdAccess
@@ -47,6 +48,7 @@ class EngineError(Exception):
 
 def main(config: EngineConfig) -> None:
     """Run until SIGTERM or SIGINT. Exits 1 with one line when it cannot start."""
+    Sparing().start()
     try:
         _run(config)
     except EngineError as error:
