@@ -29,6 +29,7 @@ from engine.apiserver.components import STORE
 from engine.apiserver.request import Response, json_response
 from engine.apiserver.server import ApiServer, open_etcd, open_store, sealing_of, serve_api
 from engine.config import EngineConfig, Running
+from engine.heap import Sparing
 from engine.pki import Pki, use_shared, write_private
 from engine.store.errors import StoreError
 from engine.store.etcdaccess import EtcdAccess
@@ -51,6 +52,7 @@ class EngineError(Exception):
 
 def main(config: EngineConfig) -> None:
     """Run until SIGTERM or SIGINT. Exits 1 with one line when it cannot start."""
+    Sparing().start()
     try:
         _run(config)
     except EngineError as error:
@@ -110,6 +112,7 @@ def scheduler_settings(path: Path | None) -> SchedulerConfig:
 async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callable[[ApiServer], None] | None) -> None:
     clock = SystemClock()
     scheduling = scheduler_settings(config.scheduler_config) if config.scheduler_config is not None else None
+    _check_pool(config)
     pki = _pki(config)
     async with AsyncExitStack() as stack:
         store = await _opened_store(config, pki)
@@ -137,6 +140,21 @@ async def _serve(config: EngineConfig, stopping: asyncio.Event, on_ready: Callab
         await stopping.wait()
         log.info("engine stops")
         api.documents.health.ready = False
+
+
+def _check_pool(config: EngineConfig) -> None:
+    """Addresses of the pool must be the home network's, not the cluster's own. Raises EngineError."""
+    if not config.load_balancer_pool:
+        return
+    from engine.controllers.loadbalancer import Pool
+
+    try:
+        pool = Pool.parse(config.load_balancer_pool)
+    except ValueError as error:
+        raise EngineError(f"the pool for load balancers: {error}") from error
+    for owner, cidr in (("pods", config.cluster_cidr), ("Services", config.service_cidr)):
+        if pool.meets(cidr):
+            raise EngineError(f"the pool for load balancers overlaps {cidr}, the addresses of {owner}: choose another")
 
 
 def _pki(config: EngineConfig) -> Pki:

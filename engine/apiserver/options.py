@@ -33,11 +33,12 @@ def check(query: Query, verb: str, *, apply: bool = False) -> None:
         errors.append(forbidden("force", "may not be specified for non-apply patch"))
     if len(manager.encode()) > _LONGEST_MANAGER:
         errors.append(too_long("fieldManager", _LONGEST_MANAGER))
-    errors += (
-        invalid("fieldManager", manager, f"invalid character {_shown(char)} (at position {position})")
-        for position, char in enumerate(manager)
-        if not char.isprintable()
-    )
+    if not manager.isprintable():
+        errors += (
+            invalid("fieldManager", manager, f"invalid character {_shown(char)} (at position {position})")
+            for position, char in enumerate(manager)
+            if not char.isprintable()
+        )
     errors += deletion.dry_run_errors(query.all("dryRun"))
     if query.get("fieldValidation") not in _VALIDATIONS:
         errors.append(not_supported("fieldValidation", query.get("fieldValidation"), _VALIDATIONS))

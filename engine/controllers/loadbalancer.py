@@ -35,6 +35,11 @@ class Pool:
             ranges.append(ends)
         return Pool(tuple(ranges))
 
+    def meets(self, cidr: str) -> bool:
+        """Whether an address of the pool is one of this network."""
+        network = IPv4Network(cidr)
+        return any(first <= network[-1] and network[0] <= last for first, last in self.ranges)
+
     def __contains__(self, address: str) -> bool:
         try:
             wanted = IPv4Address(address)

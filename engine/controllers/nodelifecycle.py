@@ -13,6 +13,7 @@ from engine.controllers.actions import About, Action, Json, Note, Patch, Requeue
 from engine.controllers.controller import Moment, Reader, Source, Watch
 from engine.controllers.podstate import is_ready, is_terminal
 from engine.controllers.views import NODE_SOURCE, POD_SOURCE, Condition, Node, NodeCondition, Pod, condition_of
+from engine.controllers.zones import Pace
 
 LEASE_NAMESPACE = "kube-node-lease"
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -49,6 +50,8 @@ class Observed:
     """Pods bound to the machine; only read when it is silent."""
     all_silent: bool = False
     """No machine of the cluster is ready: then we are the ones cut off, and nobody is to be evicted."""
+    turn_in: float | None = 0.0
+    """Seconds until its zone may give up this machine; None while too many of its zone are silent."""
     now: datetime
 
 
@@ -61,13 +64,22 @@ def plan(observed: Observed) -> list[Action]:
     ready = condition_of(node.status.conditions, "Ready")
     status = ready.status if ready is not None else "False"
     # A machine that has just joined and never been ready is not to be emptied, only left alone.
-    wanted = _wanted_taints(node, status, evict=ready is not None and not observed.all_silent)
+    evict = ready is not None and not observed.all_silent
+    due = observed.turn_in == 0 or is_given_up(node)
+    wanted = _wanted_taints(node, status, evict=evict and due)
     actions = _taint(node, wanted, observed.now)
     if silent and status == "Unknown":
         actions += [action for pod in observed.pods for action in _mark_not_ready(pod, observed.now)]
+    if evict and not due and status != "True" and observed.turn_in is not None:
+        actions.append(RequeueAfter(seconds=observed.turn_in))
     if not silent:
         actions.append(RequeueAfter(seconds=max(0.05, observed.grace - observed.silent_for)))
     return actions
+
+
+def is_given_up(node: Node) -> bool:
+    """Its pods are being evicted already."""
+    return any(taint.key in (NOT_READY, UNREACHABLE) and taint.effect == "NoExecute" for taint in node.spec.taints)
 
 
 def _silenced(node: Node, now: datetime) -> tuple[Condition, ...]:
@@ -178,6 +190,7 @@ class NodeLifecycleController:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._heartbeats: dict[str, _Heartbeat] = {}
+        self._pace = Pace()
         self.watches = (
             Watch(NODE_SOURCE, _node_and_silent_ones),
             Watch(LEASE_SOURCE, _node_of_lease),
@@ -191,17 +204,28 @@ class NodeLifecycleController:
             return None
         silent_for = self._silence(node, reader.get(LEASE_SOURCE, f"{LEASE_NAMESPACE}/{key}"), moment.steady)
         silent = silent_for >= self._grace
+        all_silent = not any(_is_node_ready(other) for other in reader.list(NODE_SOURCE))
         return Observed(
             node=node,
             silent_for=silent_for,
             grace=self._grace,
             pods=tuple(reader.by_index(POD_SOURCE, "node", key)) if silent else (),
-            all_silent=not any(_is_node_ready(other) for other in reader.list(NODE_SOURCE)),
+            all_silent=all_silent,
+            turn_in=0.0 if all_silent else self._turn_in(node, reader, moment.steady),
             now=moment.now,
         )
 
     def plan(self, observed: Observed) -> list[Action]:
         return plan(observed)
+
+    def _turn_in(self, node: Node, reader: Reader, steady: float) -> float | None:
+        if _is_node_ready(node):
+            self._pace.forget(node.metadata.name)
+            return 0.0
+        if is_given_up(node) or condition_of(node.status.conditions, "Ready") is None:
+            return 0.0
+        machines = ((_zone(other), _is_node_ready(other)) for other in reader.list(NODE_SOURCE))
+        return self._pace.wait(_zone(node), node.metadata.name, machines, steady)
 
     def _silence(self, node: Node, lease: Lease | None, steady: float) -> float:
         ready = condition_of(node.status.conditions, "Ready")
@@ -214,6 +238,11 @@ class NodeLifecycleController:
         if known is None or known.said != said:
             known = self._heartbeats[node.metadata.name] = _Heartbeat(said, steady)
         return steady - known.seen_at
+
+
+def _zone(node: Node) -> str:
+    labels = node.metadata.labels
+    return f"{labels.get('topology.kubernetes.io/region', '')}/{labels.get('topology.kubernetes.io/zone', '')}"
 
 
 def _is_node_ready(node: Node) -> bool:

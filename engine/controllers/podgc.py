@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from apimachinery.objects.resources import NODES, PODS
-from engine.controllers.actions import Action, Delete, RequeueAfter
+from engine.controllers.actions import Action, Delete, RequeueAfter, SetStatus
 from engine.controllers.controller import Moment, Reader, Watch
 from engine.controllers.podstate import is_terminal, is_terminating
 from engine.controllers.tainteviction import disruption
@@ -14,12 +14,14 @@ from engine.controllers.views import ENDED, NODE_SOURCE, POD_SOURCE, Node, Pod, 
 
 ENDED_KEY = "ended"
 UNSCHEDULED_KEY = "unscheduled"
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+"""A taint by which people say that a machine is really off: what waits for its agent may then go."""
 _NODE_KEY = "node/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    case: Literal["node", "ended", "unscheduled"]
+    case: Literal["node", "out of service", "ended", "unscheduled"]
     pods: tuple[Pod, ...]
     missing_for: float = 0.0
     """Seconds for which the machine has had no Node object."""
@@ -33,6 +35,8 @@ def plan(observed: Observed) -> list[Action]:
     match observed.case:
         case "node":
             return _orphaned(observed)
+        case "out of service":
+            return [_fail_first(pod) for pod in observed.pods if is_terminating(pod)]
         case "ended":
             oldest = sorted(observed.pods, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
             return [_delete(pod) for pod in oldest[: max(0, len(oldest) - observed.threshold)]]
@@ -53,6 +57,17 @@ def _fail_then_delete(pod: Pod, now: datetime) -> Action:
     if is_terminal(pod) or (disrupted is not None and disrupted.reason == "DeletionByPodGC"):
         return _delete(pod)
     return disruption(pod, "DeletionByPodGC", "PodGC: node no longer exists", now, phase="Failed")
+
+
+def _fail_first(pod: Pod) -> Action:
+    """Its owner must not take it for one that still runs."""
+    if is_terminal(pod):
+        return _delete(pod)
+    meta = pod.metadata
+    return SetStatus(
+        resource=PODS, namespace=meta.namespace, name=meta.name, resource_version=meta.resource_version,
+        status={"phase": "Failed"},
+    )  # fmt: skip
 
 
 def _delete(pod: Pod) -> Delete:
@@ -85,9 +100,13 @@ class PodGcController:
         if key == UNSCHEDULED_KEY:
             return Observed(case="unscheduled", pods=tuple(reader.by_index(POD_SOURCE, "node", "")), now=moment.now)
         name = key.removeprefix(_NODE_KEY)
-        if reader.get(NODE_SOURCE, name) is not None:
+        node = reader.get(NODE_SOURCE, name)
+        if node is not None:
             self._missing_since.pop(name, None)
-            return None
+            if not is_out_of_service(node):
+                return None
+            pods = tuple(reader.by_index(POD_SOURCE, "node", name))
+            return Observed(case="out of service", pods=pods, now=moment.now)
         pods = tuple(reader.by_index(POD_SOURCE, "node", name))
         since = self._missing_since.setdefault(name, moment.steady)
         missing_for = moment.steady - since
@@ -104,11 +123,19 @@ class PodGcController:
         return plan(observed)
 
 
+def is_out_of_service(node: Node) -> bool:
+    """Said to be off, and not heard of either."""
+    ready = condition_of(node.status.conditions, "Ready")
+    silent = ready is None or ready.status != "True"
+    return silent and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+
+
 def _keys_of_pod(pod: Pod, reader: Reader) -> Iterable[str]:
     if not pod.spec.node_name:
         return [UNSCHEDULED_KEY] if is_terminating(pod) else []
     keys = [ENDED_KEY] if is_terminal(pod) else []
-    if reader.get(NODE_SOURCE, pod.spec.node_name) is None:
+    node = reader.get(NODE_SOURCE, pod.spec.node_name)
+    if node is None or (is_terminating(pod) and is_out_of_service(node)):
         keys.append(_NODE_KEY + pod.spec.node_name)
     return keys
 

@@ -22,6 +22,7 @@ from engine.controllers.deployment.controller import DeploymentController
 from engine.controllers.disruption.controller import DisruptionController
 from engine.controllers.endpoints import EndpointsController
 from engine.controllers.endpointslice import EndpointSliceController
+from engine.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from engine.controllers.garbagecollector import GarbageCollector
 from engine.controllers.ipaddress import IPAddressController
 from engine.controllers.job.controller import JobController
@@ -159,6 +160,7 @@ def controllers(
         CronJobController(),
         EndpointSliceController(),
         EndpointsController(),
+        EndpointSliceMirroringController(),
         LoadBalancerController(config.load_balancer_pool),
         IPAddressController(),
         ServiceCIDRController(config.network_grace),

@@ -1,13 +1,18 @@
-"""What the autoscaler asks of the API: scales, and what metrics.k8s.io says that pods use."""
+"""What the autoscaler asks of the API: scales, what metrics.k8s.io says that pods use, and what adapters know.
+
+Custom and external metrics come from whoever serves custom.metrics.k8s.io and external.metrics.k8s.io, such as
+prometheus-adapter, by an APIService.
+"""
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from apimachinery.client.client import Client
 from apimachinery.client.errors import ConnectionFailed
 from apimachinery.objects import quantity
-from apimachinery.objects.errors import StatusError
+from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.meta import parse_time
 from apimachinery.objects.resources import Resource
 from engine.controllers.autoscaling.views import Measured, MetricsUnavailable, Scale
@@ -28,6 +33,46 @@ class ApiMetrics:
         except (StatusError, ConnectionFailed) as error:
             raise MetricsUnavailable(str(error)) from error
         return {item["metadata"]["name"]: _measured(item) for item in page.items}
+
+    async def of_pods(self, namespace: str, selector: str, metric: str, labels: str) -> dict[str, int]:
+        query = {"labelSelector": selector, **({"metricLabelSelector": labels} if labels else {})}
+        items = await self._custom(f"namespaces/{namespace}/pods/*/{quote(metric)}", query)
+        return {item["describedObject"]["name"]: quantity.milli(item["value"]) for item in items}
+
+    async def of_object(self, resource: Resource, namespace: str, name: str, metric: str, labels: str) -> int:
+        if resource.plural == "namespaces":
+            path = f"namespaces/{quote(name)}/metrics/{quote(metric)}"
+        else:
+            path = f"namespaces/{namespace}/{resource.qualified}/{quote(name)}/{quote(metric)}"
+        items = await self._custom(path, {"metricLabelSelector": labels} if labels else {})
+        return quantity.milli(items[0]["value"])
+
+    async def external(self, namespace: str, metric: str, labels: str) -> int:
+        path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{quote(metric)}"
+        try:
+            items = await self._items(path, {"labelSelector": labels} if labels else {})
+        except (StatusError, ConnectionFailed) as error:
+            raise MetricsUnavailable(f"unable to fetch metrics from external metrics API: {error}") from error
+        if not items:
+            raise MetricsUnavailable("no metrics returned from external metrics API")
+        return sum(quantity.milli(item["value"]) for item in items)
+
+    async def _custom(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        """At least one item. The newer version is asked first."""
+        try:
+            try:
+                items = await self._items(f"/apis/custom.metrics.k8s.io/v1beta2/{path}", query)
+            except NotFound:
+                items = await self._items(f"/apis/custom.metrics.k8s.io/v1beta1/{path}", query)
+        except (StatusError, ConnectionFailed) as error:
+            raise MetricsUnavailable(f"unable to fetch metrics from custom metrics API: {error}") from error
+        if not items:
+            raise MetricsUnavailable("no metrics returned from custom metrics API")
+        return items
+
+    async def _items(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        answer = await self._client.call("GET", path, query=tuple(query.items()))
+        return msgspec.json.decode(answer).get("items") or []
 
     async def scale(self, resource: Resource, namespace: str, name: str) -> Scale:
         answer = await self._client.call("GET", resource.path(namespace, name, "scale"))

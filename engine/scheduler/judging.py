@@ -37,6 +37,8 @@ class Judge:
         self.open: list[Machine] = []
         self.verdicts: dict[str, Verdict] = {}
         self.refusals: dict[str, Refusal] = {}
+        self.looks = 0
+        """At machines, so far: what the memory is to keep small."""
         self._seen, self._losses = -1, -1
         weights = profile.weights
         self._fit = weights.get("NodeResourcesFit", 0)
@@ -106,6 +108,7 @@ class Judge:
             self.open = [one for one in self.open if one.name != machine.name]
 
     def judge(self, machine: Machine) -> Verdict | Refusal:
+        self.looks += 1
         against = self.refusal(machine)
         if against is not None:
             return against

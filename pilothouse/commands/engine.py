@@ -19,6 +19,7 @@ from pilothouse.commands.engine_backup import backup, restore, rotate_key
 from pilothouse.etcdoptions import StoreOptions, store_options, stored_in
 from pilothouse.oidcoptions import oidc_in, oidc_options
 from pilothouse.output import output_option, print_listing
+from pilothouse.pooloption import pool_option
 
 DEFAULT_LISTEN = "127.0.0.1:6443"
 START_TIMEOUT = 30.0
@@ -50,6 +51,7 @@ for command in (backup, restore, rotate_key):
 @click.option("--scheduler-config", type=click.Path(path_type=Path), metavar="FILE",
               help="Read the scheduler's profiles from this KubeSchedulerConfiguration.")  # fmt: skip
 @click.option("--audit-log", is_flag=True, help="Write who did what to audit.log in the data dir.")
+@pool_option
 @oidc_options
 @store_options
 @click.pass_obj
@@ -61,6 +63,7 @@ def run(
     kubeconfig_out: Path | None,
     scheduler_config: Path | None,
     audit_log: bool,
+    loadbalancer_pool: tuple[str, ...],
     **others: Any,
 ) -> None:
     """Run the engine in the foreground until SIGTERM."""
@@ -81,6 +84,7 @@ def run(
             kubeconfig_out=kubeconfig_out,
             scheduler_config=scheduler_config,
             audit_log=audit_log,
+            load_balancer_pool=loadbalancer_pool,
             **people,
             **stored,
         )
@@ -91,19 +95,26 @@ def run(
 @click.option(
     "--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to serve the API."
 )
+@pool_option
 @store_options
 @click.pass_obj
-def start(data_dir: Path, listen: str, **storing: Any) -> None:
+def start(data_dir: Path, listen: str, loadbalancer_pool: tuple[str, ...], **storing: Any) -> None:
     """Start the engine in the background and wait until it serves."""
     running = datadir.running_engine(data_dir)
     if running is None:
-        running = start_detached(data_dir, listen, stored_in(**storing))
+        running = start_detached(data_dir, listen, stored_in(**storing), pool=loadbalancer_pool)
         click.echo(f"engine started on https://{running.address}:{running.port} (pid {running.pid})")
     else:
         click.echo(f"engine already runs on https://{running.address}:{running.port} (pid {running.pid})")
 
 
-def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN, stored: StoreOptions | None = None) -> datadir.Running:
+def start_detached(
+    data_dir: Path,
+    listen: str = DEFAULT_LISTEN,
+    stored: StoreOptions | None = None,
+    *,
+    pool: tuple[str, ...] = (),
+) -> datadir.Running:
     """Start an engine that outlives us and wait until it is ready. Raises ClickException with its last words."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_file = data_dir / "engine.log"
@@ -114,6 +125,7 @@ def start_detached(data_dir: Path, listen: str = DEFAULT_LISTEN, stored: StoreOp
             [
                 sys.executable, "-m", "pilothouse", "--data-dir", str(data_dir), "engine", "run", "--listen", listen,
                 *(stored.arguments() if stored is not None else ()),
+                *(("--loadbalancer-pool", ",".join(pool)) if pool else ()),
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},

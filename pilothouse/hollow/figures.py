@@ -1,6 +1,14 @@
 """What a load on hollow machines gave, in words."""
 
+from pilothouse.hollow import objectives
 from pilothouse.hollow.load import Phase, percentile
+
+CLASSES = (
+    ("calls that change", objectives.MUTATING, ""),
+    ("reads of one object", frozenset({"GET"}), "resource"),
+    ("lists", frozenset({"LIST"}), ""),
+)
+"""Of the objectives: each has a limit of its own."""
 
 
 def rows(phases: list[Phase]) -> list[tuple[str, str]]:
@@ -12,13 +20,17 @@ def rows(phases: list[Phase]) -> list[tuple[str, str]]:
             rate = len(phase.bound) / phase.seconds
             found += [
                 (f"{phase.name}: pods given a machine", f"{rate:.0f}/s, {phase.busiest:.0f}/s in the busiest 10 s"),
-                (f"{phase.name}: pod seen to given a machine", _spread(phase.bound)),
-                (f"{phase.name}: pod seen to ready", _spread(phase.ready)),
+                (f"{phase.name}: pod {phase.since} to given a machine", _spread(phase.bound)),
+                (f"{phase.name}: pod {phase.since} to ready", _spread(phase.ready)),
             ]
         found += [
             (f"{phase.name}: requests of the machines", f"{len(phase.requests)}, {_spread(phase.requests)}"),
             (f"{phase.name}: GET by somebody else", _spread(phase.probes)),
         ]
+        for what, verbs, scope in CLASSES:
+            slowest, whose = objectives.worst(phase.answered, verbs, scope)
+            if whose:
+                found.append((f"{phase.name}: {what}, the server's own p99", f"{_shown(slowest)} ({whose})"))
         if phase.memory_mb:
             share = 100 * phase.cpu / phase.seconds
             found.append(

@@ -12,13 +12,18 @@ from typing import Any
 from apimachinery.client.client import Client
 from apimachinery.client.errors import ConnectionFailed
 from apimachinery.objects.errors import AlreadyExists, NotFound, StatusError
-from apimachinery.objects.resources import DEPLOYMENTS, NAMESPACES, NODES
+from apimachinery.objects.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS
+from pilothouse.hollow import objectives
 from pilothouse.hollow.machines import LABEL, HollowMachines, HollowPod
 
 Json = dict[str, Any]
 NAMESPACE_COUNT = 10
+SINGLE_NAMESPACE = "hollow-load-single"
 REPLICAS = 100
 """Of each Deployment."""
+STEADY_EVERY = 0.2
+STEADY_PODS = 150
+"""Pods made one by one, that often in seconds, while all others stand: how upstream measures how long a pod takes."""
 PROBE_EVERY = 0.1
 _STALLED = 180.0
 """Seconds without any progress after which a phase is given up."""
@@ -30,9 +35,10 @@ class Stalled(Exception):
 
 @dataclass(slots=True)
 class Phase:
-    """Seconds, and per pod: from seen to machine, from seen to ready."""
+    """Seconds, and per pod: from `since` (seen, or asked for) to machine, and to ready."""
 
     name: str
+    since: str = "seen"
     seconds: float = 0.0
     bound: list[float] = field(default_factory=list[float])
     ready: list[float] = field(default_factory=list[float])
@@ -41,6 +47,8 @@ class Phase:
     probes: list[float] = field(default_factory=list[float])
     """Seconds that a GET took which somebody else made meanwhile."""
     requests: list[float] = field(default_factory=list[float])
+    answered: objectives.Buckets = field(default_factory=dict[objectives.Series, dict[float, float]])
+    """By the server's own account."""
     cpu: float = 0.0
     memory_mb: float = 0.0
 
@@ -59,6 +67,11 @@ class Load:
         self._alive: dict[str, bool] = {}
         """By uid whether it is ready, of the pods that are not being deleted."""
         self._leaving: set[str] = set()
+        self._single: dict[str, float] = {}
+        """When the pods made one by one were asked for, by name, of those that are not ready yet."""
+        self._single_count = min(STEADY_PODS, max(1, pods // 10))
+        self._single_there: set[str] = set()
+        self._placed: set[str] = set()
         self._moved_at = 0.0
         machines.pods.on_change(self._pod_changed)
 
@@ -70,10 +83,12 @@ class Load:
         await self._serving()
         for name, act, done in (
             ("create", self._create, self._all_ready),
+            ("steady", self._make_single_pods, self._single_pods_ready),
             ("roll", self._roll, self._all_ready),
             ("delete", self._delete, self._none_left),
         ):
-            told(f"{name}: {self._pods} pods in {len(self._deployments())} Deployments")
+            what = f"{self._pods} pods in {len(self._deployments())} Deployments"
+            told(f"{name}: {self._single_count} pods one by one" if name == "steady" else f"{name}: {what}")
             async with self._measured(name) as phase:
                 await act()
                 await self._until(done, name)
@@ -85,9 +100,10 @@ class Load:
 
     @asynccontextmanager
     async def _measured(self, name: str) -> AsyncIterator[Phase]:
-        phase = self._phase = Phase(name)
+        phase = self._phase = Phase(name, "asked for" if name == "steady" else "seen")
         self._bound_at = []
         self._machines.latencies = phase.requests
+        answered = await self._answered()
         started, cpu = time.perf_counter(), self._cpu()
         probing = asyncio.ensure_future(self._probe(phase))
         try:
@@ -99,11 +115,22 @@ class Load:
         phase.cpu = self._cpu() - cpu
         phase.memory_mb = self._memory()
         phase.busiest = busiest(self._bound_at)
+        phase.answered = objectives.since(answered, await self._answered())
 
     async def _create(self) -> None:
         for number, (namespace, name) in enumerate(self._deployments()):
             replicas = min(REPLICAS, self._pods - number * REPLICAS)
             await self._client.create(DEPLOYMENTS, _deployment(name, replicas), namespace)
+
+    async def _make_single_pods(self) -> None:
+        for number in range(self._single_count):
+            name = f"single-{number:03}"
+            self._single[name] = time.perf_counter()
+            await self._client.create(PODS, _pod(name), SINGLE_NAMESPACE)
+            await asyncio.sleep(STEADY_EVERY)
+
+    def _single_pods_ready(self) -> bool:
+        return not self._single
 
     async def _roll(self) -> None:
         changed = {"spec": {"template": {"metadata": {"annotations": {"example.com/rolled": "yes"}}}}}
@@ -114,6 +141,7 @@ class Load:
     async def _delete(self) -> None:
         for namespace, name in self._deployments():
             await self._client.delete(DEPLOYMENTS, name, namespace)
+        await self._client.delete_collection(PODS, SINGLE_NAMESPACE)
 
     def _all_ready(self) -> bool:
         """Also those of an earlier kind are gone."""
@@ -121,7 +149,7 @@ class Load:
         return len(fresh) == len(self._alive) == self._pods and all(self._alive.values())
 
     def _none_left(self) -> bool:
-        return not self._seen
+        return not self._seen and not self._single_there
 
     async def _until(self, done: Callable[[], bool], name: str) -> None:
         self._moved_at = time.perf_counter()
@@ -138,6 +166,10 @@ class Load:
         now = time.perf_counter()
         self._moved_at = now
         uid = one.metadata.uid
+        if one.metadata.namespace == SINGLE_NAMESPACE:
+            (self._single_there.discard if new is None else self._single_there.add)(uid)
+            self._single_changed(new, now)
+            return
         if new is None:
             self._seen.pop(uid, None)
             self._alive.pop(uid, None)
@@ -153,6 +185,26 @@ class Load:
         if new.ready and not (old is not None and old.ready):
             self._phase.ready.append(now - since)
         self._alive[uid] = new.ready
+
+    def _single_changed(self, new: HollowPod | None, now: float) -> None:
+        name = new.metadata.name if new is not None else ""
+        asked = self._single.get(name)
+        if new is None or asked is None:
+            return
+        if new.spec.node_name and name not in self._placed:
+            self._placed.add(name)
+            self._bound_at.append(now)
+            self._phase.bound.append(now - asked)
+        if new.ready:
+            del self._single[name]
+            self._phase.ready.append(now - asked)
+
+    async def _answered(self) -> objectives.Buckets:
+        try:
+            return objectives.read((await self._client.call("GET", "/metrics")).decode())
+        except (StatusError, ConnectionFailed):
+            # Not everybody may read it.
+            return {}
 
     async def _probe(self, phase: Phase) -> None:
         """What somebody else would feel meanwhile."""
@@ -176,7 +228,7 @@ class Load:
             return
 
     def _namespaces(self) -> list[str]:
-        return [f"hollow-load-{number}" for number in range(NAMESPACE_COUNT)]
+        return [*(f"hollow-load-{number}" for number in range(NAMESPACE_COUNT)), SINGLE_NAMESPACE]
 
     def _deployments(self) -> list[tuple[str, str]]:
         count = -(-self._pods // REPLICAS)
@@ -219,8 +271,11 @@ def _namespace(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def _deployment(name: str, replicas: int) -> Json:
-    labels = {"app": name}
+def _pod(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": _pod_spec()}
+
+
+def _pod_spec() -> Json:
     container = {
         "name": "main",
         "image": "registry.k8s.io/pause:3.10",
@@ -228,7 +283,11 @@ def _deployment(name: str, replicas: int) -> Json:
         "env": [{"name": f"VARIABLE_{i}", "value": f"value-{i}"} for i in range(5)],
         "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}},
     }
-    spec = {"containers": [container], "nodeSelector": {LABEL: "true"}}
+    return {"containers": [container], "nodeSelector": {LABEL: "true"}}
+
+
+def _deployment(name: str, replicas: int) -> Json:
+    labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -236,6 +295,6 @@ def _deployment(name: str, replicas: int) -> Json:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
+            "template": {"metadata": {"labels": labels}, "spec": _pod_spec()},
         },
     }

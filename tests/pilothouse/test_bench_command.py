@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.hollow import objectives
 from pilothouse.hollow.load import busiest, percentile
 
 BAD = """
@@ -39,8 +40,9 @@ def test_hollow_machines_run_pods_and_are_gone_afterwards(data_dir: Path) -> Non
     done = pilothouse(data_dir, "bench", "hollow", "--nodes", "3", "--pods", "12", "--output", "json")
     assert done.returncode == 0, done.stderr
     measured = {row["what"]: row["measured"] for row in json.loads(done.stdout)}
-    assert {name.partition(":")[0] for name in measured} == {"create", "roll", "delete"}
+    assert {name.partition(":")[0] for name in measured} == {"create", "steady", "roll", "delete"}
     assert "p99" in measured["create: pod seen to ready"]
+    assert "p99" in measured["steady: pod asked for to ready"]
     assert "CPU" in measured["delete: engine"]
     # Another set of machines finds nothing left of the first: it can register under the same names.
     again = pilothouse(data_dir, "bench", "hollow", "--nodes", "1", "--pods", "1", "--output", "json")
@@ -53,6 +55,30 @@ def test_busiest_window_and_percentiles() -> None:
     assert busiest([0.0, *(20 + n / 10 for n in range(50)), 90.0]) == 5.0
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
     assert percentile([], 0.5) == 0.0
+
+
+METRICS = """
+# TYPE apiserver_request_duration_seconds histogram
+apiserver_request_duration_seconds_bucket{verb="POST",resource="pods",subresource="",scope="resource",le="0.1"} 50
+apiserver_request_duration_seconds_bucket{verb="POST",resource="pods",subresource="",scope="resource",le="1.0"} 100
+apiserver_request_duration_seconds_bucket{verb="POST",resource="pods",subresource="binding",scope="resource",le="1.0"} 100
+apiserver_request_duration_seconds_bucket{verb="POST",resource="pods",subresource="",scope="resource",le="+Inf"} 200
+apiserver_request_duration_seconds_bucket{verb="PUT",resource="nodes",subresource="",scope="resource",le="+Inf"} 9
+apiserver_request_duration_seconds_count{verb="POST",resource="pods",subresource="",scope="resource"} 200
+"""
+
+
+def test_the_servers_own_account_is_read_as_prometheus_would() -> None:
+    pods = objectives.Series("POST", "pods", "resource")
+    found = objectives.read(METRICS)
+    assert found[pods] == {0.1: 50, 1.0: 200, float("inf"): 200}
+    assert objectives.quantile(found[pods], 0.5) == pytest.approx(0.1 + 0.9 / 3)
+    assert objectives.quantile(found[pods], 0.25) == pytest.approx(0.1)
+    assert objectives.quantile({1.0: 1, float("inf"): 100}, 0.99) == 1.0
+    assert objectives.quantile({}, 0.99) == 0.0
+    assert objectives.since({pods: {1.0: 150}}, found)[pods][1.0] == 50
+    # Of what was asked nine times no hundredth can be told.
+    assert objectives.worst(found, objectives.MUTATING)[1] == "POST pods"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,29 @@ def propose(
     return Proposal(replicas=count, metric=text, status=_status(metric, groups, None))
 
 
+def count_by_average(
+    pods: Sequence[Pod],
+    measured: Mapping[str, Measured],
+    target: int,
+    current: int,
+    *,
+    tolerates: Tolerates,
+    now: datetime,
+) -> tuple[int, int] | None:
+    """For a metric that each pod has and that has no name: replicas, and what pods have on average. None: no word."""
+    groups = _grouped("", "", pods, measured, now)
+    if not groups.used:
+        return None
+    full = dict.fromkeys((pod.metadata.name for pod in pods), target)
+    return _count(groups, full, 1.0, current, tolerates), sum(groups.used.values()) // len(groups.used)
+
+
+def shown(thousandths: int) -> str:
+    """As a quantity."""
+    written = f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+    return quantity.canonical(written)
+
+
 def _grouped(
     name: str, container: str, pods: Sequence[Pod], measured: Mapping[str, Measured], now: datetime
 ) -> _Groups:
@@ -152,7 +175,7 @@ def _count(groups: _Groups, full: Amounts, share: float, current: int, tolerates
     first = ratio(groups.used)
     grows_while_starting = bool(groups.unready) and first > 1.0
     if not grows_while_starting and not groups.missing:
-        return current if tolerates(first) else _ceil(first * groups.ready)
+        return current if tolerates(first) else ceiling(first * groups.ready)
     used = dict(groups.used)
     # The unknown is taken for whatever makes the change smaller.
     if first < 1.0:
@@ -164,12 +187,12 @@ def _count(groups: _Groups, full: Amounts, share: float, current: int, tolerates
     second = ratio(used)
     if tolerates(second) or (first < 1.0 < second) or (second < 1.0 < first):
         return current
-    count = _ceil(second * len(used))
+    count = ceiling(second * len(used))
     reverses = (second < 1.0 and count > current) or (second > 1.0 and count < current)
     return current if reverses else count
 
 
-def _ceil(value: float) -> int:
+def ceiling(value: float) -> int:
     """Up, but for the dust of binary fractions."""
     return math.ceil(round(value, 9))
 
@@ -178,8 +201,7 @@ def _status(metric: Json, groups: _Groups, utilization: int | None) -> Json:
     field = "containerResource" if metric["type"] == "ContainerResource" else "resource"
     source = metric[field]
     average = sum(groups.used.values()) // max(1, len(groups.used))
-    written = f"{average}m" if average % 1000 else str(average // 1000)
-    current: Json = {"averageValue": quantity.canonical(written)}
+    current: Json = {"averageValue": shown(average)}
     if utilization is not None:
         current["averageUtilization"] = utilization
     named = {"container": source["container"]} if "container" in source else {}

@@ -10,9 +10,10 @@ from apimachinery.objects import quantity
 from apimachinery.objects.meta import format_time
 from apimachinery.objects.resources import HORIZONTALPODAUTOSCALERS
 from engine.controllers.actions import About, Action, Emit, Json, Note, Patch, RequeueAfter, SetStatus
+from engine.controllers.autoscaling import custom
 from engine.controllers.autoscaling.calculating import NoCount, Proposal, propose
 from engine.controllers.autoscaling.pacing import TOO_FEW, TOO_MANY, Entry, Memory, paced
-from engine.controllers.autoscaling.views import Autoscaler, AutoscalerStatus, Measured, Scale
+from engine.controllers.autoscaling.views import Autoscaler, AutoscalerStatus, Measured, Reading, Scale
 from engine.controllers.views import Condition, Pod, condition_of
 
 PERIOD = 15.0
@@ -27,9 +28,11 @@ class Observed:
     autoscaler: Autoscaler
     scale: Scale | None
     trouble: str = ""
-    """Why there is no scale, or no metrics."""
+    """Why there is no scale, or why nobody knows what pods use of resources."""
     pods: tuple[Pod, ...] = ()
     measured: Mapping[str, Measured] = field(default_factory=dict[str, Measured])
+    readings: Mapping[int, Reading] = field(default_factory=dict[int, Reading])
+    """What the metrics said that are no resources, by their place among the metrics."""
     memory: Memory = field(default_factory=Memory)
     now: datetime
     steady: float
@@ -140,11 +143,21 @@ def _proposals(observed: Observed, scale: Scale) -> tuple[list[Proposal], NoCoun
 
     proposals: list[Proposal] = []
     failure: NoCount | None = None
-    if observed.trouble:
-        text = f"failed to get resource metrics: unable to fetch metrics from resource metrics API: {observed.trouble}"
-        return [], NoCount("FailedGetResourceMetric", text)
-    for metric in observed.autoscaler.spec.metrics:
+    for number, metric in enumerate(observed.autoscaler.spec.metrics):
+        reading = observed.readings.get(number)
         try:
+            if reading is not None:
+                proposals.append(
+                    custom.propose(
+                        metric, reading, observed.pods,
+                        wanted=scale.wanted, present=scale.present, tolerates=tolerates, now=observed.now,
+                        namespace=observed.autoscaler.metadata.namespace,
+                    )
+                )  # fmt: skip
+                continue
+            if observed.trouble:
+                text = f"unable to fetch metrics from resource metrics API: {observed.trouble}"
+                raise NoCount("FailedGetResourceMetric", f"failed to get resource metrics: {text}")
             proposals.append(
                 propose(metric, observed.pods, observed.measured, scale.wanted, tolerates=tolerates, now=observed.now)
             )

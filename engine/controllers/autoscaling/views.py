@@ -1,6 +1,6 @@
 """What the autoscaler reads: its own object, what it scales, and what pods are measured to use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -86,6 +86,15 @@ class Measured:
     containers: dict[str, dict[str, int]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one custom or external metric said, in thousandths; or `trouble`, why it said nothing."""
+
+    by_pod: dict[str, int] = field(default_factory=dict[str, int])
+    total: int = 0
+    trouble: str = ""
+
+
 class MetricsUnavailable(Exception):
     """Nobody measures, or cannot be reached."""
 
@@ -93,6 +102,18 @@ class MetricsUnavailable(Exception):
 class Metrics(Protocol):
     async def pods(self, namespace: str, selector: str) -> dict[str, Measured]:
         """By name what the pods use. Raises MetricsUnavailable."""
+        ...
+
+    async def of_pods(self, namespace: str, selector: str, metric: str, labels: str) -> dict[str, int]:
+        """A metric that pods have, by pod; `labels` selects among its series. Raises MetricsUnavailable."""
+        ...
+
+    async def of_object(self, resource: Resource, namespace: str, name: str, metric: str, labels: str) -> int:
+        """A metric that one object has. Raises MetricsUnavailable."""
+        ...
+
+    async def external(self, namespace: str, metric: str, labels: str) -> int:
+        """The sum of a metric from outside the cluster. Raises MetricsUnavailable."""
         ...
 
     async def scale(self, resource: Resource, namespace: str, name: str) -> Scale:

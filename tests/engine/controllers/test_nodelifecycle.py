@@ -65,6 +65,15 @@ def test_nobody_is_evicted_while_no_machine_answers() -> None:
     assert taints(plan(silent(*held), silent_for=60, all_silent=True)) == [(UNREACHABLE, "NoSchedule")]
 
 
+def test_silent_machine_is_emptied_when_its_zone_has_its_turn() -> None:
+    waiting = plan(silent(), silent_for=60, turn_in=7.0)
+    assert taints(waiting) == [(UNREACHABLE, "NoSchedule")]
+    assert RequeueAfter(seconds=7.0) in waiting
+    assert taints(plan(silent(), silent_for=60, turn_in=None)) == [(UNREACHABLE, "NoSchedule")]
+    given_up = silent(Taint(UNREACHABLE, "NoSchedule"), Taint(UNREACHABLE, "NoExecute"))
+    assert plan(given_up, silent_for=60, turn_in=None) == []
+
+
 def test_machine_that_returns_loses_our_taints_and_keeps_its_own() -> None:
     own = Taint("gpu", "NoSchedule", value="yes")
     held = (own, Taint(UNREACHABLE, "NoSchedule"), Taint(UNREACHABLE, "NoExecute"))

@@ -12,21 +12,19 @@ from apimachinery.objects.resources import (
     HORIZONTALPODAUTOSCALERS,
     PODS,
     SERVICES,
-    Resource,
 )
-from engine.controllers.autoscaling.views import Measured, MetricsUnavailable, Scale
+from engine.controllers.autoscaling.views import Measured, MetricsUnavailable
 from engine.runtime.metrics import ApiMetrics
 from tests.engine.conftest import RunningEngine
 from tests.engine.runtime.cluster import QUICK, Cluster, deployment, eventually, running, service
 
 
-class Load:
+class Load(ApiMetrics):
     """Metrics by decree: all pods of the namespace share `total` thousandths of a cpu; None measures nothing."""
 
     def __init__(self, client: Client) -> None:
+        super().__init__(client)
         self.total: int | None = 0
-        self._client = client
-        self._api = ApiMetrics(client)
 
     async def pods(self, namespace: str, selector: str) -> dict[str, Measured]:
         if self.total is None:
@@ -35,9 +33,6 @@ class Load:
         share = {"c": {"cpu": self.total // max(1, len(found))}}
         now = SystemClock().now()
         return {pod["metadata"]["name"]: Measured(moment=now, window=0, containers=share) for pod in found}
-
-    async def scale(self, resource: Resource, namespace: str, name: str) -> Scale:
-        return await self._api.scale(resource, namespace, name)
 
 
 @pytest.fixture

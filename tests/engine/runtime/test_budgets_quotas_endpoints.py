@@ -73,3 +73,33 @@ async def test_replication_controller_keeps_its_count(engine: RunningEngine, clu
     await eventually(lambda: ready(4))
     await engine.kubectl("scale", "rc/web", "--replicas=1")
     await eventually(lambda: ready(1))
+
+
+async def test_hand_made_endpoints_are_mirrored_until_the_service_selects(
+    engine: RunningEngine, cluster: Cluster
+) -> None:
+    """The page "Services without selectors", in its older form."""
+    plain = service("outside")
+    del plain["spec"]["selector"]
+    await cluster.client.create(SERVICES, plain)
+    made = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "outside", "namespace": "default"},
+        "subsets": [{"addresses": [{"ip": "192.0.2.42"}], "ports": [{"port": 9376}]}],
+    }
+    await cluster.client.create(ENDPOINTS, made)
+
+    async def shown(*wanted: str) -> bool:
+        listed = await engine.kubectl(
+            "get", "endpointslices", "-l", "kubernetes.io/service-name=outside", "--no-headers"
+        )
+        return sorted(line.split()[3] for line in listed.out.splitlines() if "No resources" not in line) == [*wanted]
+
+    await eventually(lambda: shown("192.0.2.42"))
+    addresses = {"subsets": [{"addresses": [{"ip": "192.0.2.43"}], "ports": [{"port": 9376}]}]}
+    await cluster.client.patch(ENDPOINTS, "outside", addresses, "default")
+    await eventually(lambda: shown("192.0.2.43"))
+    await cluster.client.delete(SERVICES, "outside", "default")
+    await eventually(shown)
+    assert await cluster.client.get(ENDPOINTS, "outside", "default")

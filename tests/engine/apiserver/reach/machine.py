@@ -43,9 +43,11 @@ class Machine:
             return web.json_response(error.to_status(), status=503)
         there = await asyncio.open_connection("127.0.0.1", self.addresses[host, port])
         head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-        async with upgraded.taken_over(request, head) as engine:
-            await upgraded.join(engine, there)
-        there[1].close()
+        try:
+            async with upgraded.taken_over(request, head) as engine:
+                await upgraded.join(engine, there)
+        finally:
+            there[1].close()
         return upgraded.gone()
 
     async def execute(self, request: web.Request) -> web.StreamResponse:
