@@ -4,7 +4,7 @@ A plain TaskGroup waits for its children on leave; services loop for ever, so a 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -121,3 +121,14 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def finished(work: Iterable[Awaitable[T]]) -> list[T]:
+    """What all of it returns, in its order. The first failure is raised, but not before everything has ended."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    found: list[T] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found.append(outcome)
+    return found

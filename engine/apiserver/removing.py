@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from apimachinery.aio.tasks import finished
 from apimachinery.objects.errors import NotFound
 from engine.apiserver import admission, deletion, options, reading, wire
 from engine.apiserver.answers import success
@@ -18,6 +20,10 @@ from engine.apiserver.selection import selection_of
 from engine.apiserver.versions import page_of
 from engine.store.errors import KeyMissing, RevisionMismatch
 from engine.store.protocol import Record, Store
+
+_AT_ONCE = 16
+"""Objects of a collection that are deleted at the same time, so that the store writes them together; others get their
+turn in between."""
 
 
 class Removing:
@@ -51,16 +57,23 @@ class Removing:
             self._store,
             lambda store: selection.filter(call.kind, store.list(selection.prefix(call.kind)).records),
         )
+        chosen = chosen[: page.limit or None]
         removed: list[Record] = []
-        for record in chosen[: page.limit or None]:
-            name = record.key.rpartition("/")[2]
-            try:
-                removed.append((await self.remove(call, record.key, name, request))[0])
-            except NotFound:
-                continue
+        for start in range(0, len(chosen), _AT_ONCE):
+            some = (self._remove_chosen(call, record.key, request) for record in chosen[start : start + _AT_ONCE])
+            removed += [record for record in await finished(some) if record is not None]
         metadata = b'{"resourceVersion":"%d"}' % self._store.revision
         values = [value_of(call.kind, await self._converter.shown(call.kind, record)) for record in removed]
         return reading.list_answer(f"{call.kind.kind}List", call.kind.api_version, metadata, values)
+
+    async def _remove_chosen(self, call: Call, key: str, request: DeleteRequest) -> Record | None:
+        """None when somebody else was first."""
+        # What is noted for after the write is of one object, and several are under way.
+        own = replace(call, context=replace(call.context, on_commit=[], on_rollback=[]))
+        try:
+            return (await self.remove(own, key, key.rpartition("/")[2], request))[0]
+        except NotFound:
+            return None
 
     async def remove(self, call: Call, key: str, name: str, request: DeleteRequest) -> tuple[Record, bool]:
         """The object as it is after the deletion took effect, and whether it is gone."""

@@ -63,7 +63,9 @@ def _of_refusal(case: Case, status: int, media: str, body: bytes) -> str:
     told: Any = json.loads(body)
     if not isinstance(told, dict) or told.get("kind") != "Status":
         return f"status {status} without a Status: {_shown(body)}"
-    missing = [name for name in ("reason", "message") if not told.get(name)]
+    # Upstream gives no reason for a plain error of its own.
+    expected = ("message",) if status >= 500 else ("reason", "message")
+    missing = [name for name in expected if not told.get(name)]
     if missing:
         return f"a Status without {missing}: {_shown(body)}"
     return "" if told.get("code") == status else f"status {status} with a Status of code {told.get('code')}"

@@ -4,7 +4,7 @@ import pytest
 
 from apimachinery.aio.backoff import Backoff
 from apimachinery.aio.clock import FakeClock
-from apimachinery.aio.tasks import TaskScope
+from apimachinery.aio.tasks import TaskScope, finished
 
 
 async def test_leaving_a_scope_cancels_its_tasks():
@@ -88,3 +88,20 @@ async def test_fake_clock_wakes_sleepers_in_order_at_their_moment():
         assert woken == [("early", 2)]
         await clock.advance(3)
     assert woken == [("early", 2), ("late", 5)]
+
+
+async def test_a_failure_is_told_when_all_the_rest_has_ended():
+    ended: list[str] = []
+
+    async def work(name: str, turns: int) -> str:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended.append(name)
+        if name == "bad":
+            raise ValueError(name)
+        return name
+
+    assert await finished([work("slow", 3), work("fast", 1)]) == ["slow", "fast"]
+    with pytest.raises(ValueError, match="bad"):
+        await finished([work("bad", 1), work("good", 5)])
+    assert ended[-2:] == ["bad", "good"]
