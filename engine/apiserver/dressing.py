@@ -6,6 +6,7 @@ a browser gets it indented without asking.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,12 +22,24 @@ _TRUE = frozenset({"1", "t", "true"})
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+_LONG = 64 << 10
+"""Bytes from which on YAML is written in a thread: some thousand objects take seconds, which are not others' to wait."""
+
+
+async def dressed(response: Response, headers: Mapping[str, str], query: Query) -> Response:
+    """`dress`, with others served meanwhile."""
+    size = sum(map(len, response.pieces)) if response.pieces else len(response.body)
+    if size < _LONG or not _prefers_yaml(headers.get("accept", "")):
+        return dress(response, headers, query)
+    return await asyncio.to_thread(dress, response, headers, query)
+
+
 def dress(response: Response, headers: Mapping[str, str], query: Query) -> Response:
     """The answer as this client reads it; what is not JSON, or tagged byte by byte, stays as it is."""
     if response.content_type != JSON or "etag" in response.headers or not (response.pieces or response.body):
         return response
     accept = headers.get("accept", "")
-    if "yaml" in accept and _prefers_yaml(accept):
+    if _prefers_yaml(accept):
         text: str = yaml.dump(msgspec.json.decode(response.whole()), Dumper=_Dumper, sort_keys=True, allow_unicode=True)
         return replace(response, body=text.encode(), pieces=(), content_type="application/yaml")
     if _is_for_people(accept, headers, query):
@@ -53,6 +66,8 @@ def _is_for_people(accept: str, headers: Mapping[str, str], query: Query) -> boo
 
 
 def _prefers_yaml(accept: str) -> bool:
+    if "yaml" not in accept:
+        return False
     for clause in clauses(accept):
         if clause.covers(JSON):
             return False

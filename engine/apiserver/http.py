@@ -20,7 +20,7 @@ from engine.apiserver.authn.authenticator import Authenticator
 from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.connections import Patience, Server, allow_descriptors
-from engine.apiserver.dressing import dress
+from engine.apiserver.dressing import dressed
 from engine.apiserver.flows import Flows
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
@@ -237,7 +237,7 @@ async def _forward(request: web.BaseRequest, answer: Forward, query: Query, pati
 
 
 async def _respond(request: web.BaseRequest, answer: Response, query: Query, patience: Patience) -> web.StreamResponse:
-    answer = dress(answer, request.headers, query)
+    answer = await dressed(answer, request.headers, query)
     headers = {"content-type": answer.content_type, "cache-control": "no-cache, private", **answer.headers}
     pieces = answer.pieces or (answer.body,)
     size = sum(map(len, pieces))
