@@ -23,7 +23,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 _LONG = 64 << 10
-"""Bytes from which on YAML is written in a thread: some thousand objects take seconds, which are not others' to wait."""
+"""Bytes from which on YAML is written in a thread: a thousand objects take seconds, which are not others' to wait."""
 
 
 async def dressed(response: Response, headers: Mapping[str, str], query: Query) -> Response:
