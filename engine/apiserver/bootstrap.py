@@ -14,16 +14,14 @@ from apimachinery.objects.errors import NotFound, StatusError
 from apimachinery.objects.resources import (
     CONFIGMAPS,
     ENDPOINTSLICES,
-    FLOWSCHEMAS,
     NAMESPACES,
     PRIORITYCLASSES,
-    PRIORITYLEVELS,
     SERVICECIDRS,
     SERVICES,
     Resource,
 )
 from engine.apiserver.authz.reconcile import ensure_defaults
-from engine.apiserver.registry.flowcontrol.bootstrap import FLOW_SCHEMAS, PRIORITY_LEVELS
+from engine.apiserver.flow.defaults import ensure_flows
 from engine.apiserver.storageclasses import ensure_first_class
 
 # Value and description of upstream's two classes for the pods that a cluster cannot do without.
@@ -94,26 +92,12 @@ async def _ensure_all(client: Client, service_cidr: str, address: tuple[str, int
         await _ensure(client, PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": description})
     await ensure_first_class(client)
     await ensure_defaults(client)
-    for name, spec in PRIORITY_LEVELS.items():
-        await _ensure(client, PRIORITYLEVELS, {"metadata": _updated_by_us(name), "spec": spec})
-    for name, spec in FLOW_SCHEMAS.items():
-        if await _ensure(client, FLOWSCHEMAS, {"metadata": _updated_by_us(name), "spec": spec}):
-            await _tell(client, FLOWSCHEMAS, name, _found(spec))
+    await ensure_flows(client)
     if await _ensure(client, SERVICECIDRS, {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [service_cidr]}}):
         await _tell(client, SERVICECIDRS, "kubernetes", _READY)
     await _ensure(client, SERVICES, _kubernetes_service(str(first + 1), address[1]), "default")
     await _ensure(client, SERVICES, _dns_service(str(first + 10)), "kube-system")
     return await _ensure(client, ENDPOINTSLICES, _kubernetes_endpoints(address), "default")
-
-
-def _updated_by_us(name: str) -> dict[str, Any]:
-    return {"name": name, "annotations": {"apf.kubernetes.io/autoupdate-spec": "true"}}
-
-
-def _found(spec: dict[str, Any]) -> dict[str, Any]:
-    level = spec["priorityLevelConfiguration"]["name"]
-    message = f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" and it exists'
-    return {"type": "Dangling", "status": "False", "reason": "Found", "message": message}
 
 
 async def _tell(client: Client, resource: Resource, name: str, condition: dict[str, Any]) -> None:

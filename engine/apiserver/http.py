@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -21,12 +21,13 @@ from engine.apiserver.authn.impersonation import impersonated
 from engine.apiserver.authz.attributes import Authorizer
 from engine.apiserver.connections import Patience, Server, allow_descriptors
 from engine.apiserver.dressing import dressed
-from engine.apiserver.flows import Flows
+from engine.apiserver.flow.control import Flows
 from engine.apiserver.incoming import body_of, check_headers, path_of
 from engine.apiserver.nodes import NodeProxy
 from engine.apiserver.overload import InFlight
 from engine.apiserver.reach import forwarding
 from engine.apiserver.request import (
+    NO_HEADERS,
     NO_QUERY,
     Forward,
     Frame,
@@ -100,32 +101,43 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        query = NO_QUERY
+        query, headers = NO_QUERY, NO_HEADERS
         try:
             user = self._identify(request)
-            with self.in_flight.place(request.method, user):
-                asked = await self._request(request, user)
-                query = asked.query
-                answer = await self._pipe.handle(asked)
+            asked = self._asked(request, user)
+            query, flow = asked.query, self._flows.of(asked)
+            headers = flow.headers
+            if not flow.level.enter():
+                await flow.level.wait(flow.name)
+            try:
+                with self.in_flight.place(request.method, user):
+                    if asked.read is None:
+                        asked.body = await body_of(request, self.server.patience.body)
+                    answer = await self._pipe.handle(asked)
+            finally:
+                flow.level.leave()
             # A client that takes its time to read holds no place.
             if isinstance(answer, Response):
-                answer.headers = {**answer.headers, **self._flows.headers(user)}
+                answer.headers = {**answer.headers, **headers}
                 return await _respond(request, answer, query, self.server.patience)
             with self.in_flight.place(request.method, user, lasting=True):
                 if isinstance(answer, NodeLog):
                     return await self._nodes.serve(request, answer)
                 if isinstance(answer, Forward):
                     return await _forward(request, answer, query, self.server.patience)
-                return await self._watch(request, answer)
+                return await self._watch(request, answer, headers)
         except StatusError as error:
-            return await _respond(request, error_response(error), query, self.server.patience)
+            refusal = error_response(error)
+            refusal.headers = {**refusal.headers, **headers}
+            return await _respond(request, refusal, query, self.server.patience)
 
     def _identify(self, request: web.BaseRequest) -> User:
         transport = request.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
         return self._authenticator.identify(peer, request.headers.get("authorization", ""))
 
-    async def _request(self, request: web.BaseRequest, user: User) -> Request:
+    def _asked(self, request: web.BaseRequest, user: User) -> Request:
+        """The request without its body. Raises StatusError."""
         if request.method == "CONNECT":
             # What follows would be no body but whatever the two ends agree on: nothing to wait for.
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
@@ -136,13 +148,13 @@ class HttpServer:
         if self._passes_on(asked):
             # Its body flows on to whom it is for, and is ours to read only if it turns out to be for us.
             asked.read = partial(body_of, request, self.server.patience.body)
-        else:
-            asked.body = await body_of(request, self.server.patience.body)
         if other is not None:
             asked.impersonator = user
         return asked
 
-    async def _watch(self, request: web.BaseRequest, watch: WatchAnswer) -> web.StreamResponse:
+    async def _watch(
+        self, request: web.BaseRequest, watch: WatchAnswer, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("client went away")
@@ -151,7 +163,7 @@ class HttpServer:
         self._watches.add(sink)
         try:
             response = web.StreamResponse(
-                headers={"content-type": watch.content_type, "cache-control": "no-cache, private"}
+                headers={"content-type": watch.content_type, "cache-control": "no-cache, private", **headers}
             )
             response.enable_chunked_encoding()
             await response.prepare(request)

@@ -1,8 +1,9 @@
 """How many requests are worked on at once: more are sent away with the word to come back.
 
-Limits and wording: apiserver/pkg/server/filters/maxinflight.go; that no single user may take all places is the purpose
-of upstream's priority and fairness. Masters are always served, so that somebody can still look at what goes on, and
-the cluster's own parts have some places more than everybody else. Watches and streams have places of their own.
+Limits and wording: apiserver/pkg/server/filters/maxinflight.go. What users configure comes before (flow/); here it is
+seen to, whatever they do, that no single user takes all places. Masters are always served, so that somebody can still
+look at what goes on, and the cluster's own parts have some places more than everybody else. Watches and streams have
+places of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from apimachinery.objects.errors import TooManyRequests
+from engine.apiserver.flow.levels import too_many
 from engine.apiserver.request import User
 
 READING = 400
@@ -20,7 +21,6 @@ WRITING = 200
 LASTING = 10_000
 MASTERS = "system:masters"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_RETRY_AFTER = 1
 _OWN_PARTS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
 _OWN_NAMES = ("system:kube-", "system:apiserver")
 _UNAUTHENTICATED = "system:unauthenticated"
@@ -44,9 +44,7 @@ class InFlight:
         side: Side = "longRunning" if lasting else "readOnly" if method in _READS else "mutating"
         holder = (side, user.name)
         if not self._room(side, user, self._by_user[holder]):
-            raise TooManyRequests(
-                "Too many requests, please try again later.", details={"retryAfterSeconds": _RETRY_AFTER}
-            )
+            raise too_many()
         self.taken[side] += 1
         self._by_user[holder] += 1
         try:

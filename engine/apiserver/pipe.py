@@ -40,7 +40,7 @@ from engine.apiserver.reach.ways import Ways
 from engine.apiserver.registry.kind import Allocator, Context, Kind
 from engine.apiserver.removing import Removing
 from engine.apiserver.request import Answer, Request, Response, json_response
-from engine.apiserver.route import Route, parse
+from engine.apiserver.route import Route, routed
 from engine.apiserver.schema import protobuf
 from engine.apiserver.selection import selection_of
 from engine.apiserver.versions import revision_errors
@@ -132,7 +132,7 @@ class Pipe:
             return error_response(InternalError(f"Internal error occurred: {type(error).__name__}: {error}"))
 
     async def _handle(self, request: Request) -> Answer:
-        route = parse(request.method, request.path, request.query)
+        route = routed(request)
         if not request.path.startswith("/"):
             raise not_served()
         if route is None:
@@ -167,7 +167,7 @@ class Pipe:
         if "/proxy" not in request.path:
             return False
         try:
-            route = parse(request.method, request.path, request.query)
+            route = routed(request)
         except StatusError:
             return False
         return route is not None and not route.group and route.subresource == "proxy"

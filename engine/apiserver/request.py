@@ -72,6 +72,7 @@ class Query:
 
 
 NO_QUERY = Query()
+UNROUTED = object()
 
 
 @dataclass(slots=True)
@@ -90,6 +91,8 @@ class Request:
     """Gives the body where it has not come in yet: one that is passed on is never held whole."""
     audit: dict[str, str] = field(default_factory=dict[str, str])
     """What admission notes about it for the audit log."""
+    route: object = UNROUTED
+    """What engine.apiserver.route found out about the path; ask `routed`."""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import unquote
 
 from apimachinery.objects.errors import MethodNotAllowed
-from engine.apiserver.request import Query
+from engine.apiserver.request import UNROUTED, Query, Request
 
 # Below /namespaces/NAME these are subresources of the namespace; any other word is a resource inside it.
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
@@ -32,6 +33,13 @@ class Route:
     name: str = ""
     subresource: str = ""
     rest: str = ""
+
+
+def routed(request: Request) -> Route | None:
+    """As `parse`, once for each request."""
+    if request.route is UNROUTED:
+        request.route = parse(request.method, request.path, request.query)
+    return cast("Route | None", request.route)
 
 
 def parse(method: str, path: str, query: Query) -> Route | None:

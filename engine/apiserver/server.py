@@ -52,7 +52,7 @@ from engine.apiserver.documents import Documents
 from engine.apiserver.dynamic.admission import DynamicAdmission
 from engine.apiserver.dynamic.calling import Caller
 from engine.apiserver.eviction import Evicting
-from engine.apiserver.flows import Flows
+from engine.apiserver.flow.control import Flows
 from engine.apiserver.guard import Guard
 from engine.apiserver.http import HttpServer
 from engine.apiserver.inprocess import InProcessTransport, component
@@ -211,7 +211,7 @@ async def serve_api(
         handler = Audited(pipe, audit, clock) if audit is not None else pipe
         flows = Flows(store)
         http = HttpServer(handler, authenticator, authorizer, nodes, flows=flows, tls=tls, passes_on=pipe.passes_on)
-        _show(metrics, pipe, http)
+        _show(metrics, pipe, http, flows)
         await http.start(*listen)
         own = Client(InProcessTransport(pipe, component("system:apiserver")))
         lifecycle = Lifecycle(kinds, store, own, clock)
@@ -223,6 +223,7 @@ async def serve_api(
             "custom-resources": lifecycle.run,
             "apiservices": registration.run,
             "apiservice-availability": availability.run,
+            "flow-schemas": lambda: flows.run(own, clock),
             "event-ttl": lambda: _expire_events(store, clock),
             **({"oidc-keys": people.run} if people is not None else {}),
         }
@@ -241,7 +242,9 @@ async def serve_api(
                 audit.close()
 
 
-def _show(metrics: Metrics, pipe: Pipe, http: HttpServer) -> None:
+def _show(metrics: Metrics, pipe: Pipe, http: HttpServer, flows: Flows) -> None:
+    for name, purpose, read in flows.gauges():
+        metrics.gauge(name, purpose, read)
     metrics.gauge("apiserver_longrunning_requests", "Watches that are open.", pipe.watches)
     metrics.gauge("apiserver_resource_objects", "Objects stored, by resource.", pipe.objects)
     metrics.gauge(

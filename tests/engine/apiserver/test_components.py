@@ -8,6 +8,12 @@ import pytest
 import pytest_asyncio
 
 from apimachinery.objects.resources import FLOWSCHEMAS, NODES, PODS, PRIORITYLEVELS, SERVICECIDRS
+from engine.apiserver.registry.flowcontrol.bootstrap import (
+    FLOW_SCHEMAS,
+    PRIORITY_LEVELS,
+    SUGGESTED_LEVELS,
+    SUGGESTED_SCHEMAS,
+)
 from tests.engine.apiserver.wire import Caller, calling
 from tests.engine.conftest import RunningEngine
 
@@ -40,9 +46,12 @@ async def test_components_tell_how_they_are(call: Caller, shared_engine: Running
 
 async def test_every_cluster_has_its_flows_and_its_range(shared_engine: RunningEngine) -> None:
     client = shared_engine.client
-    for resource in (FLOWSCHEMAS, PRIORITYLEVELS):
+    for resource, specs in (
+        (FLOWSCHEMAS, {**FLOW_SCHEMAS, **SUGGESTED_SCHEMAS}),
+        (PRIORITYLEVELS, {**PRIORITY_LEVELS, **SUGGESTED_LEVELS}),
+    ):
         listed = await client.list(resource)
-        assert [item["metadata"]["name"] for item in listed.items] == ["catch-all", "exempt"]
+        assert {item["metadata"]["name"]: item["spec"] for item in listed.items} == specs
     schema = await client.get(FLOWSCHEMAS, "exempt")
     (condition,) = schema["status"]["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == ("Dangling", "False", "Found")

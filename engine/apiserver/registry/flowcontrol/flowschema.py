@@ -1,16 +1,17 @@
 """FlowSchema: which requests belong to which priority level.
 
-Source: pkg/apis/flowcontrol/validation/validation.go. The engine has two levels, one for masters and one for all
-others; schemas that users add are kept and judged, but move no request.
+Source: pkg/apis/flowcontrol/validation/validation.go. What they do to requests: engine.apiserver.flow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported, required
+from apimachinery.objects.meta import format_time
 from engine.apiserver.registry import columns, metadata, names
 from engine.apiserver.registry.flowcontrol.bootstrap import EXEMPT, FLOW_SCHEMAS
 from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
@@ -189,6 +190,26 @@ def prepare_create(obj: Json, _context: Context) -> None:
     obj.pop("status", None)
 
 
+def dangling(level: str, now: datetime, *, exists: bool) -> Json:
+    """The one condition of a FlowSchema: whether its priority level is missing."""
+    named = f'This FlowSchema references the PriorityLevelConfiguration object named "{level}"'
+    return {
+        "type": "Dangling",
+        "status": "False" if exists else "True",
+        "reason": "Found" if exists else "NotFound",
+        "message": f"{named} and it exists" if exists else f"{named} but there is no such object",
+        "lastTransitionTime": format_time(now),
+    }
+
+
+def _begin(obj: Json, context: Context) -> None:
+    """Upstream's controller says a moment later what is known at once; see engine.apiserver.flow for later changes."""
+    prepare_create(obj, context)
+    level: str = obj["spec"].get("priorityLevelConfiguration", {}).get("name", "")
+    exists = context.lookup("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "", level) is not None
+    obj["status"] = {"conditions": [dangling(level, context.now, exists=exists)]}
+
+
 def prepare_update(new: Json, old: Json, _context: Context) -> None:
     """Both kinds of this group change like this."""
     metadata.put_back_part(new, old, "status")
@@ -208,7 +229,7 @@ FLOW_SCHEMA = Kind(
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
-    prepare_create=prepare_create,
+    prepare_create=_begin,
     prepare_update=prepare_update,
     status_update=metadata.keep("spec"),
     table_view=FlowSchemaRow,
