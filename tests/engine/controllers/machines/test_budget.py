@@ -86,7 +86,7 @@ class Evictions(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.pass_time(seconds)
 
-    @precondition(lambda self: pods(self.world))
+    @precondition(lambda self: bool(pods(self.world)))
     @rule(which=st.integers(0, 9))
     def kubelet(self, which: int) -> None:
         found = pods(self.world)
@@ -96,7 +96,7 @@ class Evictions(RuleBasedStateMachine):
         else:
             self.world.run(pod.metadata.name)
 
-    @precondition(lambda self: healthy(self.world))
+    @precondition(lambda self: bool(healthy(self.world)))
     @rule(which=st.integers(0, 9), dies=st.booleans())
     def eviction_of_a_healthy_pod(self, which: int, dies: bool) -> None:
         """Granted: one is taken from what is allowed, the pod noted, and then deleted, unless the server dies before."""
@@ -128,4 +128,4 @@ class Evictions(RuleBasedStateMachine):
 
 
 TestEvictions = Evictions.TestCase
-TestEvictions.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestEvictions.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
