@@ -1,5 +1,6 @@
 """The objects of one namespace, held as the API holds them: carries out plans, so that plans can be followed to their end."""
 
+import copy
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -104,6 +105,10 @@ class World:
         else:
             del self._objects[resource, name]
 
+    def copy(self) -> "World":
+        """Another, in which from here on something else may happen."""
+        return copy.deepcopy(self)
+
     # What kubelets do
 
     def run(self, name: str) -> None:
@@ -144,9 +149,13 @@ class World:
 
     def _set_status(self, action: SetStatus) -> None:
         obj = self._objects[action.resource, action.name]
-        if obj["metadata"]["resourceVersion"] != action.resource_version:
+        meta = obj["metadata"]
+        if meta["resourceVersion"] != action.resource_version:
             return
-        self._store(action.resource, {**obj, "status": patch_merge.apply(obj["status"], action.status)})
+        if action.annotations:
+            meta = {**meta, "annotations": {**meta.get("annotations", {}), **action.annotations}}
+        status = patch_merge.apply(obj["status"], action.status)
+        self._store(action.resource, {**obj, "metadata": meta, "status": status})
 
     def _store(self, resource: Resource, obj: Json) -> Json:
         meta = {**obj["metadata"], "resourceVersion": str(next(self._numbers))}
