@@ -1,6 +1,14 @@
-"""How tests are shared out among the processes that run them."""
+"""How tests are shared out among the processes that run them, and how hypothesis chooses."""
 
+import os
+
+import hypothesis
 import pytest
+
+# The same examples on each run, so that a change is blamed for what it broke; with HYPOTHESIS_PROFILE=search, new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.hookimpl(tryfirst=True)

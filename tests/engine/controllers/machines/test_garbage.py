@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import msgspec
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from apimachinery.objects.meta import Object, ObjectMeta, OwnerReference
 from apimachinery.objects.resources import CONFIGMAPS, Resource
@@ -88,9 +88,23 @@ class Objects:
         if "finalizers" in fields:
             meta = msgspec.structs.replace(meta, finalizers=tuple(fields["finalizers"] or ()))
         if meta.deletion_timestamp is not None and not meta.finalizers:
+            self._outlived_what_blocked(now)
             self.unheard.append((self.there.pop(action.uid), None))
         else:
             self.put(meta)
+
+    def _outlived_what_blocked(self, owner: Object) -> None:
+        """One that was to go after its dependents goes after all of which the collector knows, as upstream."""
+        if FOREGROUND not in owner.metadata.finalizers:
+            return
+        known = {item.uid for item in self.collector.graph.dependents(owner.metadata.uid)}
+        blocking = {
+            one.metadata.uid
+            for one in self.there.values()
+            for reference in one.metadata.owner_references
+            if reference.uid == owner.metadata.uid and reference.block_owner_deletion
+        }
+        assert not known & blocking, f"{owner.metadata.name} went before {known & blocking}"
 
     # What the collector reads
 
@@ -152,21 +166,6 @@ class Garbage(RuleBasedStateMachine):
             holder = self.objects.there.get(owner.uid)
             if holder is not None and holder.metadata.deletion_timestamp is None:
                 raise AssertionError(f"{uid} was to go, which {owner.uid} owns")
-
-    @invariant()
-    def a_foreground_owner_outlives_what_blocks_it(self) -> None:
-        there = self.objects.there
-        for old, new in self.objects.unheard:
-            if new is not None or old is None or FOREGROUND not in old.metadata.finalizers:
-                continue
-            known = {
-                one.metadata.uid
-                for one in there.values()
-                for owner in one.metadata.owner_references
-                if owner.uid == old.metadata.uid and owner.block_owner_deletion
-            }
-            # Those that came after the collector last looked could not hold it any more, as upstream.
-            assert not known & {item.uid for item in self.objects.collector.graph.dependents(old.metadata.uid)}
 
     def teardown(self) -> None:
         objects = self.objects
