@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from apimachinery.objects.errors import BadRequest
+from apimachinery.objects.errors import BadRequest, InternalError
 from apimachinery.objects.meta import format_time
 from engine.apiserver.call import Call
+from engine.apiserver.custom.converter import Converter
 from engine.apiserver.fieldmanagement import owners, tracking
 from engine.apiserver.fieldmanagement.owners import Stamp
 from engine.apiserver.fieldmanagement.problems import Untyped
 from engine.apiserver.fieldmanagement.shapes import Struct, shape_of
+from engine.apiserver.fieldmanagement.versions import Served, Versions
+from engine.apiserver.registry.kind import Kind
 from engine.apiserver.schema import decode as schema
 
 Json = dict[str, Any]
@@ -26,15 +30,38 @@ def record_create(call: Call, obj: Json) -> None:
     metadata["managedFields"] = tracking.created(_shape(call), shown, _stamp(call))
 
 
-def record_update(call: Call, new: Json, old: Json, sent: Any) -> None:
-    """Note on a changed object, ready for the store, who changed it. `sent` is what it said of its owners."""
-    entries = tracking.updated(_shape(call), old, new, _before(call, sent, old), _stamp(call))
+def versions_of(call: Call, kind_of: Callable[[str, str, str], Kind | None], converter: Converter) -> Served:
+    """The versions in which somebody may own fields. `kind_of`: by group, version and plural, if it is served."""
+
+    def served(version: str) -> Kind | None:
+        group, _, name = version.rpartition("/")
+        return kind_of(group, name, call.kind.plural)
+
+    def shape(version: str) -> Struct | None:
+        kind = served(version)
+        return None if kind is None else _shape_of(kind)
+
+    async def convert(obj: Json, version: str) -> Json:
+        source, target = served(obj["apiVersion"]), served(version)
+        if source is None or target is None:
+            raise InternalError(f"{call.kind.kind} is served no more in {version}")
+        return await converter.between(source, target, obj)
+
+    return Served(shape, convert)
+
+
+def record_update(call: Call, versions: Versions, new: Json, old: Json, sent: Any) -> None:
+    """Note on a changed object, ready for the store, who changed it. `sent` is what it said of its owners.
+
+    Raises Unconverted.
+    """
+    entries = tracking.updated(_shape(call), old, new, _before(call, sent, old), _stamp(call), versions=versions)
     if entries:
         new["metadata"]["managedFields"] = entries
 
 
-def applied(call: Call, live: Json | None) -> Json:
-    """The object that an apply makes of what is there, or of nothing. Raises BadRequest, Conflict."""
+def applied(call: Call, versions: Versions | None, live: Json | None) -> Json:
+    """The object that an apply makes of what is there, or of nothing. Raises BadRequest, Conflict, Unconverted."""
     config = _configuration(call)
     metadata: Json = config["metadata"]
     new = live is None
@@ -47,7 +74,9 @@ def applied(call: Call, live: Json | None) -> Json:
     stamp = Stamp(who, format_time(call.context.now))
     force = call.request.query.flag("force")
     try:
-        merged, entries = tracking.applied(_shape(call), live, config, before, stamp, force=force, new=new)
+        merged, entries = tracking.applied(
+            _shape(call), live, config, before, stamp, force=force, new=new, versions=versions
+        )
     except Untyped as error:
         raise BadRequest(f"{_failed(call)}: {error}") from error
     kept = {**merged["metadata"], "managedFields": entries}
@@ -116,7 +145,10 @@ def _stamp(call: Call) -> Stamp:
 
 
 def _shape(call: Call) -> Struct:
-    kind = call.kind
+    return _shape_of(call.kind)
+
+
+def _shape_of(kind: Kind) -> Struct:
     return kind.shape() if kind.shape is not None else shape_of(kind.group, kind.version, kind.kind)
 
 

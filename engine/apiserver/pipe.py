@@ -105,6 +105,7 @@ class Pipe:
             may_create=self._may_create,
             dynamic=dynamic,
             converter=converter,
+            kind_of=kinds.by_resource,
         )
         removing = Removing(store, guards, dynamic, converter)
         self._verbs: dict[str, Callable[[Call], Awaitable[Answer]]] = {

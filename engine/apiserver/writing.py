@@ -20,6 +20,7 @@ from engine.apiserver.answers import success, warning_headers
 from engine.apiserver.call import Call
 from engine.apiserver.custom.converter import Converter
 from engine.apiserver.dynamic.admission import DynamicAdmission
+from engine.apiserver.fieldmanagement.versions import Served
 from engine.apiserver.guard import Guard, Write
 from engine.apiserver.registry import strategy
 from engine.apiserver.registry.core.binding import BINDING
@@ -54,8 +55,9 @@ class Writing:
         may_create: Callable[[Call], None],
         dynamic: DynamicAdmission,
         converter: Converter,
+        kind_of: Callable[[str, str, str], Kind | None],
     ) -> None:
-        """`guards` look at what was sent, `judges` at what will be stored.
+        """`kind_of`: by group, version and plural. `guards` look at what was sent, `judges` at what will be stored.
 
         `may_create` raises Forbidden for those who may change an object by PUT or apply, but not create one.
         """
@@ -66,6 +68,7 @@ class Writing:
         self._creators = creators
         self._dynamic = dynamic
         self._converter = converter
+        self._kind_of = kind_of
         self._quotas = Quotas(store)
 
     async def create(self, call: Call) -> Answer:
@@ -119,10 +122,9 @@ class Writing:
         if call.subresource is None and self._store.latest(call.key) is None:
             # Whoever creates it in the meantime leaves us something to apply to.
             with suppress(AlreadyExists):
-                created = ownership.applied(call, None)
+                created = ownership.applied(call, None, None)
                 return await self._written(call, await self._store_new(call, created, applied=True), 201)
-        changed = await self._store_changed(call, partial(ownership.applied, call), applied=True)
-        return await self._written(call, changed, 200)
+        return await self._written(call, await self._store_changed(call, None), 200)
 
     async def _bind(self, call: Call) -> Answer:
         sent = self._decoded(call)
@@ -216,20 +218,27 @@ class Writing:
             raise KeyExists(key)
         return Record(key, value, 0)
 
-    async def _store_changed(self, call: Call, revise: Revise, *, applied: bool = False) -> Record:
-        """Read, revise, check, compare and swap; again when somebody else was faster and the client did not mind."""
+    async def _store_changed(self, call: Call, revise: Revise | None) -> Record:
+        """Read, revise, check, compare and swap; again when somebody else was faster and the client did not mind.
+
+        Without `revise` it is an apply.
+        """
         kind, context = call.kind, call.context
+        versions = ownership.versions_of(call, self._kind_of, self._converter)
         while True:
             record = self._store.latest(call.key)
             if record is None:
                 raise NotFound.of(kind.plural, call.route.name, group=kind.group)
             old, current = await self._converter.read_twice(kind, record)
-            new = revise(current)
+            if revise is not None:
+                new = revise(current)
+            else:
+                new = await versions.settled(partial(ownership.applied, call, versions, current))
             named_revision = self._check_identity(call, new, old, record)
             for obj in (new, old):
                 obj["metadata"].pop("resourceVersion", None)
             try:
-                await self._prepare_change(call, new, old, applied=applied)
+                await self._prepare_change(call, new, old, None if revise is None else versions)
                 await self._quotas.charge(kind, new, old, context, subresource=call.route.subresource)
                 changed = await self._swap(call, record, new, old)
             except (RevisionMismatch, KeyMissing):
@@ -246,7 +255,8 @@ class Writing:
                 context.committed()
             return changed
 
-    async def _prepare_change(self, call: Call, new: Json, old: Json, *, applied: bool) -> None:
+    async def _prepare_change(self, call: Call, new: Json, old: Json, versions: Served | None) -> None:
+        """`versions`: where the owners of what changed are yet to be told; an apply has done so."""
         kind, sub, context = call.kind, call.subresource, call.context
         entries = new["metadata"].pop("managedFields", None)
         if sub is not None and sub.absorb is None:
@@ -264,8 +274,8 @@ class Writing:
             await self._judge(self._write(call, call.route.name, sub.project(new), sub.project(old)))
         else:
             await self._judge(self._write(call, call.route.name, new, old))
-        if not applied:
-            ownership.record_update(call, new, old, entries)
+        if versions is not None:
+            await versions.settled(partial(ownership.record_update, call, versions, new, old, entries))
         elif entries:
             new["metadata"]["managedFields"] = entries
 

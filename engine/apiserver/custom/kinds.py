@@ -196,7 +196,6 @@ def _kind(spec: Json, accepted: Json, version: Json, made: _Type, conversion: Co
         validate_update=made.validate_update,
         prepare_create=made.prepare_create,
         prepare_update=made.prepare_update,
-        status_update=made.status_update,
         columns=columns(version),
         table_view=dict[str, Any],
         field_labels=field_labels(version),

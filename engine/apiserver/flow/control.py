@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 Labels = dict[str, str]
 _REMEMBERED = 10_000
+# Paths are the clients' to make up: what is remembered of them must not fill the memory.
+_LONGEST_PATH = 300
 _AGAIN = 2.0
 
 
@@ -94,9 +96,11 @@ class Flows:
             else:
                 resource = f"{route.plural}/{route.subresource}" if route.subresource else route.plural
                 asked = Asked(user, route.verb, "", route.group, resource, route.namespace)
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            flow = self._remembered[key] = self._found(asked)
+            flow = self._found(asked)
+            if len(request.path) <= _LONGEST_PATH:
+                if len(self._remembered) >= _REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[key] = flow
         return flow
 
     async def run(self, client: Client, clock: Clock) -> None:

@@ -244,8 +244,6 @@ class Kind:
     validate_update: Callable[[Json, Json], list[FieldError]] = _valid_update
     prepare_create: Callable[[Json, Context], None] = _keep_in
     prepare_update: Callable[[Json, Json, Context], None] = _keep_both
-    status_update: Callable[[Json, Json, Context], None] = _keep_both
-    """(new, old): put back all but status; also found as subresources["status"].prepare."""
     allocate: Callable[[Json, Context], None] = _keep_in
     """After validation of a create: take what must be unique; raises StatusError when it is taken."""
     allocate_update: Callable[[Json, Json, Context], None] = _keep_both

@@ -24,7 +24,7 @@ def test_wheels_for_every_older_c_library_fit_too() -> None:
 def test_the_agents_requirements_carry_nothing_of_the_engine_or_the_terminal() -> None:
     names = {line.partition(">")[0] for line in requirements()}
     assert {"grpcio", "msgspec"} <= names
-    assert not names & {"textual", "asyncssh", "kubernetes-validate", "orjson", "pip"}
+    assert not names & {"textual", "asyncssh", "kubernetes-validate", "pip"}
 
 
 async def test_the_same_code_is_the_same_bundle(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.admissionregistration import matching
-from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Column, Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, UNSET, Metadata
 
 _REINVOCATIONS = ("IfNeeded", "Never")
@@ -149,15 +149,9 @@ def _validate_mutating(obj: Json) -> list[FieldError]:
     return errors
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 def _kind(
     kind: str, plural: str, count: Column, validate: Callable[[Json], list[FieldError]], *, with_status: bool
 ) -> Kind:
-    status = Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec"))
     return Kind(
         group="admissionregistration.k8s.io",
         version="v1",
@@ -166,12 +160,12 @@ def _kind(
         singular=kind.lower(),
         namespaced=False,
         categories=("api-extensions",),
-        subresources={"status": status} if with_status else {},
+        subresources={"status": status.STATUS} if with_status else {},
         name_errors=names.dns_subdomain,
         set_defaults=_set_defaults,
         validate=validate,
         prepare_create=matching.prepare_create,
-        prepare_update=_prepare_update,
+        prepare_update=status.change_without,
         table_view=AdmissionPolicyRow,
         columns=(
             NAME,

@@ -132,7 +132,6 @@ CUSTOM_RESOURCE_DEFINITION = Kind(
     validate_update=update_errors,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=_status_update,
     graceful_delete=_hold,
     begin_delete=_begin_delete,
     allow_unconditional_update=False,

@@ -163,7 +163,6 @@ API_SERVICE = Kind(
     validate=_validate,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
     table_view=APIServiceRow,
     columns=(
         NAME,

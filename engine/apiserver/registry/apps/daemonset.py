@@ -108,7 +108,6 @@ DAEMON_SET = Kind(
     validate_update=workload.selector_update_errors,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=workload.status_update,
     table_view=DaemonSetRow,
     columns=(
         NAME,

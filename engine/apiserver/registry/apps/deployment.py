@@ -127,7 +127,6 @@ DEPLOYMENT = Kind(
     validate_update=workload.selector_update_errors,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=workload.status_update,
     table_view=DeploymentRow,
     columns=(
         NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from apimachinery.objects.field import FieldError
-from engine.apiserver.registry import metadata, names
+from engine.apiserver.registry import names, status
 from engine.apiserver.registry.apps import workload
 from engine.apiserver.registry.kind import Column, Context, Json, Kind
 from engine.apiserver.registry.views import (
@@ -63,11 +63,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"replicas": 0}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 REPLICA_SET = Kind(
     group="apps",
     version="v1",
@@ -83,8 +78,7 @@ REPLICA_SET = Kind(
     validate=_validate,
     validate_update=workload.selector_update_errors,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=workload.status_update,
+    prepare_update=status.change_without,
     table_view=ReplicaSetRow,
     columns=(
         NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.apps import workload
 from engine.apiserver.registry.core.persistentvolumeclaim import set_claim_defaults
 from engine.apiserver.registry.kind import Context, Json, Kind
@@ -127,11 +127,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"replicas": 0, "availableReplicas": 0}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 STATEFUL_SET = Kind(
     group="apps",
     version="v1",
@@ -147,8 +142,7 @@ STATEFUL_SET = Kind(
     validate=_validate,
     validate_update=_validate_update,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=workload.status_update,
+    prepare_update=status.change_without,
     table_view=StatefulSetRow,
     columns=(
         NAME,

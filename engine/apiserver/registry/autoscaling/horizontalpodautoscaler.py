@@ -9,7 +9,8 @@ import msgspec
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
 from engine.apiserver.registry import columns, metadata, names
 from engine.apiserver.registry.autoscaling.metrics import append_metric_errors, targets_text
-from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import AGE, NAME, UNSET, Metadata
 
 _SELECT_POLICIES = ("Disabled", "Max", "Min")
@@ -172,15 +173,12 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
     namespaced=True,
     short_names=("hpa",),
     categories=("all",),
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=prepare_create,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     table_view=HorizontalPodAutoscalerRow,
     columns=AUTOSCALER_COLUMNS,
 )

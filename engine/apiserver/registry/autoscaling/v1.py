@@ -17,7 +17,8 @@ from engine.apiserver.registry.autoscaling.horizontalpodautoscaler import (
     cpu_metric,
     prepare_create,
 )
-from engine.apiserver.registry.kind import Json, Kind, Subresource
+from engine.apiserver.registry.kind import Json, Kind
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import Metadata
 
 _CPU_TARGET = 80
@@ -152,15 +153,12 @@ HORIZONTAL_POD_AUTOSCALER_V1 = Kind(
     stored_as=("autoscaling", "v2", "horizontalpodautoscalers"),
     to_storage=_to_storage,
     from_storage=_from_storage,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=prepare_create,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     table_view=HorizontalPodAutoscalerV1Row,
     columns=AUTOSCALER_COLUMNS,
 )

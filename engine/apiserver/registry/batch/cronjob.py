@@ -8,10 +8,10 @@ import msgspec
 
 from apimachinery.objects import cron
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.apps import workload
 from engine.apiserver.registry.batch import jobspec
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
 from engine.apiserver.registry.views import (
     AGE,
     NAME,
@@ -140,11 +140,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 CRON_JOB = Kind(
     group="batch",
     version="v1",
@@ -154,15 +149,12 @@ CRON_JOB = Kind(
     namespaced=True,
     short_names=("cj",),
     categories=("all",),
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     table_view=CronJobRow,
     columns=(
         NAME,

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from apimachinery.objects.field import FieldError, invalid, required
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.batch import jobspec
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
 from engine.apiserver.registry.labelselector import append_selector_errors, matches
 from engine.apiserver.registry.views import AGE, NAME, Metadata, Selector, Template, since
 
@@ -140,11 +140,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     spec.setdefault("selector", {}).setdefault("matchLabels", {})[CONTROLLER_UID] = uid
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 JOB = Kind(
     group="batch",
     version="v1",
@@ -154,16 +149,13 @@ JOB = Kind(
     namespaced=True,
     categories=("all",),
     default_propagation="Orphan",
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     validate_update=jobspec.changed_template_errors,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     table_view=JobRow,
     columns=(
         NAME,

@@ -223,7 +223,6 @@ CERTIFICATE_SIGNING_REQUEST = Kind(
     validate=_validate,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=_prepare_status,
     table_view=SigningRequestRow,
     field_view=SigningRequestRow,
     field_labels=_field_labels,

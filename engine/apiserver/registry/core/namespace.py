@@ -6,6 +6,7 @@ import msgspec
 
 from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.kind import Column, Context, Json, Kind, Subresource
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
 
@@ -68,14 +69,13 @@ NAMESPACE = Kind(
     short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
+        "status": STATUS,
         "finalize": Subresource(name="finalize", verbs=("update",), prepare=metadata.keep("status")),
     },
     name_errors=names.dns_label,
     set_defaults=_set_defaults,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
     begin_delete=_begin_delete,
     held=_held,
     table_view=NamespaceRow,

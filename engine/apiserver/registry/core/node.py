@@ -9,6 +9,7 @@ import msgspec
 from apimachinery.objects.field import FieldError, duplicate, forbidden, invalid, not_supported, required
 from engine.apiserver.registry import metadata, names
 from engine.apiserver.registry.kind import Cell, Column, Context, Json, Kind, Subresource
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata
 
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -144,7 +145,7 @@ NODE = Kind(
         "proxy": Subresource(
             name="proxy", verbs=("create", "delete", "get", "patch", "update"), kind="NodeProxyOptions"
         ),
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
+        "status": STATUS,
     },
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
@@ -152,7 +153,6 @@ NODE = Kind(
     validate=_validate,
     validate_update=_validate_update,
     prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
     table_view=NodeRow,
     columns=(
         NAME,

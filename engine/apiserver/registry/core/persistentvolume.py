@@ -190,7 +190,6 @@ PERSISTENT_VOLUME = Kind(
     validate_update=_validate_update,
     prepare_create=_prepare_create,
     prepare_update=metadata.keep("status"),
-    status_update=_status_update,
     returns_deleted=True,
     table_view=PersistentVolumeRow,
     columns=(

@@ -8,8 +8,9 @@ from apimachinery.objects import quantity
 from apimachinery.objects.field import FieldError, forbidden, invalid, required
 from engine.apiserver.registry import columns, metadata, names
 from engine.apiserver.registry.core.accessmodes import append_mode_errors, append_size_errors, modes_text
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
 from engine.apiserver.registry.labelselector import append_selector_errors
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import AGE, NAME, UNSET, Metadata
 
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -172,9 +173,7 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     singular="persistentvolumeclaim",
     namespaced=True,
     short_names=("pvc",),
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=set_claim_defaults,
     admit=_admit,
@@ -182,7 +181,6 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     validate_update=_validate_update,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
     returns_deleted=True,
     table_view=PersistentVolumeClaimRow,
     columns=(

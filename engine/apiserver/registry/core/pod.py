@@ -176,7 +176,6 @@ POD = Kind(
     validate_update=update_errors,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    status_update=_status_update,
     graceful_delete=_graceful_delete,
     returns_deleted=True,
     columns=POD_COLUMNS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported, required
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, metadata, names, status
 from engine.apiserver.registry.apps import workload
 from engine.apiserver.registry.kind import Context, Json, Kind
 from engine.apiserver.registry.podspec.validation import append_spec_errors
@@ -72,11 +72,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"replicas": 0}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 REPLICATION_CONTROLLER = Kind(
     group="",
     version="v1",
@@ -92,8 +87,7 @@ REPLICATION_CONTROLLER = Kind(
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=workload.status_update,
+    prepare_update=status.change_without,
     default_propagation="Orphan",
     table_view=ReplicationControllerRow,
     columns=(

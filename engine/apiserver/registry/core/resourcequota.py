@@ -7,7 +7,8 @@ import msgspec
 from apimachinery.objects import quantity
 from apimachinery.objects.field import FieldError, immutable, invalid, not_supported, required
 from engine.apiserver.registry import columns, metadata, names
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
+from engine.apiserver.registry.status import STATUS
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
 _COUNTED = frozenset({
@@ -121,15 +122,12 @@ RESOURCE_QUOTA = Kind(
     singular="resourcequota",
     namespaced=True,
     short_names=("quota",),
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": STATUS},
     name_errors=names.dns_subdomain,
     validate=_validate,
     validate_update=_validate_update,
     prepare_create=_prepare_create,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     returns_deleted=True,
     table_view=ResourceQuotaRow,
     columns=(

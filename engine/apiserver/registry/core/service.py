@@ -135,7 +135,6 @@ SERVICE = Kind(
     validate_update=validate_update,
     prepare_create=_prepare_create,
     prepare_update=prepare_update,
-    status_update=_status_update,
     allocate=allocate,
     allocate_update=allocate_update,
     returns_deleted=True,

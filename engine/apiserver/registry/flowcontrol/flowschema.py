@@ -12,9 +12,9 @@ import msgspec
 
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported, required
 from apimachinery.objects.meta import format_time
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.flowcontrol.bootstrap import EXEMPT, FLOW_SCHEMAS
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch")
@@ -210,12 +210,6 @@ def _begin(obj: Json, context: Context) -> None:
     obj["status"] = {"conditions": [dangling(level, context.now, exists=exists)]}
 
 
-def prepare_update(new: Json, old: Json, _context: Context) -> None:
-    """Both kinds of this group change like this."""
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 FLOW_SCHEMA = Kind(
     group="flowcontrol.apiserver.k8s.io",
     version="v1",
@@ -223,15 +217,12 @@ FLOW_SCHEMA = Kind(
     plural="flowschemas",
     singular="flowschema",
     namespaced=False,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=_begin,
-    prepare_update=prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     table_view=FlowSchemaRow,
     columns=(
         NAME,

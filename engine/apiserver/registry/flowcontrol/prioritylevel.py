@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import msgspec
 
 from apimachinery.objects.field import FieldError, forbidden, invalid, not_supported, required
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.flowcontrol.bootstrap import EXEMPT, PRIORITY_LEVELS
-from engine.apiserver.registry.flowcontrol.flowschema import prepare_create, prepare_update
-from engine.apiserver.registry.kind import Cell, Json, Kind, Subresource
+from engine.apiserver.registry.flowcontrol.flowschema import prepare_create
+from engine.apiserver.registry.kind import Cell, Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata
 
 _MOST_QUEUES = 10_000_000
@@ -150,15 +150,12 @@ PRIORITY_LEVEL_CONFIGURATION = Kind(
     plural="prioritylevelconfigurations",
     singular="prioritylevelconfiguration",
     namespaced=False,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_defaults,
     validate=_validate,
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     table_view=PriorityLevelRow,
     columns=(
         NAME,

@@ -7,8 +7,8 @@ import ipaddress
 import msgspec
 
 from apimachinery.objects.field import FieldError, invalid, not_supported, required
-from engine.apiserver.registry import columns, metadata, names
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from engine.apiserver.registry import columns, names, status
+from engine.apiserver.registry.kind import Cell, Context, Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, NONE, Metadata
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -177,11 +177,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"loadBalancer": {}}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 INGRESS = Kind(
     group="networking.k8s.io",
     version="v1",
@@ -191,15 +186,12 @@ INGRESS = Kind(
     namespaced=True,
     short_names=("ing",),
     storage="ingress",
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     admit=_admit,
     validate=_validate,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     table_view=IngressRow,
     columns=(
         NAME,

@@ -10,8 +10,8 @@ import ipaddress
 import msgspec
 
 from apimachinery.objects.field import FieldError, immutable, invalid, required
-from engine.apiserver.registry import columns, metadata, names
-from engine.apiserver.registry.kind import Context, Json, Kind, Subresource
+from engine.apiserver.registry import columns, metadata, names, status
+from engine.apiserver.registry.kind import Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
 _CIDRS = "spec.cidrs"
@@ -64,10 +64,6 @@ def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-def _prepare_create(obj: Json, _context: Context) -> None:
-    obj.pop("status", None)
-
-
 SERVICE_CIDR = Kind(
     group="networking.k8s.io",
     version="v1",
@@ -75,15 +71,12 @@ SERVICE_CIDR = Kind(
     plural="servicecidrs",
     singular="servicecidr",
     namespaced=False,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     validate=_validate,
     validate_update=_validate_update,
-    prepare_create=_prepare_create,
+    prepare_create=status.begin_without,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     table_view=ServiceCIDRRow,
     columns=(
         NAME,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from apimachinery.objects.field import FieldError, invalid, not_supported
-from engine.apiserver.registry import columns, metadata, names
+from engine.apiserver.registry import columns, names, status
 from engine.apiserver.registry.apps import workload
-from engine.apiserver.registry.kind import Context, Json, Kind, Subresource
+from engine.apiserver.registry.kind import Context, Json, Kind
 from engine.apiserver.registry.labelselector import append_selector_errors
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
@@ -56,11 +56,6 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
 
 
-def _prepare_update(new: Json, old: Json, _context: Context) -> None:
-    metadata.put_back_part(new, old, "status")
-    metadata.bump_generation_if_changed(new, old)
-
-
 POD_DISRUPTION_BUDGET = Kind(
     group="policy",
     version="v1",
@@ -69,14 +64,11 @@ POD_DISRUPTION_BUDGET = Kind(
     singular="poddisruptionbudget",
     namespaced=True,
     short_names=("pdb",),
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     validate=_validate,
     prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    status_update=metadata.keep("spec"),
+    prepare_update=status.change_without,
     allow_unconditional_update=False,
     table_view=PodDisruptionBudgetRow,
     columns=(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from apimachinery.objects.field import FieldError, duplicate, immutable, invalid, required, too_many
-from engine.apiserver.registry import columns, metadata, names
-from engine.apiserver.registry.kind import Cell, Context, Json, Kind, Subresource
+from apimachinery.objects.field import FieldError, duplicate, invalid, required, too_many
+from engine.apiserver.registry import columns, metadata, names, status
+from engine.apiserver.registry.kind import Cell, Json, Kind
 from engine.apiserver.registry.resource.deviceclass import selector_errors
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
@@ -119,14 +119,6 @@ def _validate_template(obj: Json) -> list[FieldError]:
     return list(_spec_errors((obj.get("spec") or {}).get("spec") or {}, "spec.spec"))
 
 
-def _keep_spec(new: Json, old: Json) -> list[FieldError]:
-    return [] if new.get("spec") == old.get("spec") else [immutable("spec", new.get("spec"))]
-
-
-def _begin_claim(obj: Json, _context: Context) -> None:
-    obj.pop("status", None)
-
-
 RESOURCE_CLAIM = Kind(
     group="resource.k8s.io",
     version="v1",
@@ -134,16 +126,13 @@ RESOURCE_CLAIM = Kind(
     plural="resourceclaims",
     singular="resourceclaim",
     namespaced=True,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     set_defaults=_set_claim_defaults,
     validate=_validate_claim,
-    validate_update=_keep_spec,
-    prepare_create=_begin_claim,
+    validate_update=status.fixed_spec,
+    prepare_create=status.begin_without,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     table_view=ClaimRow,
     columns=(
         NAME,
@@ -161,7 +150,7 @@ RESOURCE_CLAIM_TEMPLATE = Kind(
     name_errors=names.dns_subdomain,
     set_defaults=_set_template_defaults,
     validate=_validate_template,
-    validate_update=_keep_spec,
+    validate_update=status.fixed_spec,
     table_view=TemplateRow,
     columns=(NAME, AGE),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from apimachinery.objects.field import FieldError, immutable, required
-from engine.apiserver.registry import columns, metadata, names
-from engine.apiserver.registry.kind import Context, Json, Kind, Subresource
+from apimachinery.objects.field import FieldError, required
+from engine.apiserver.registry import columns, metadata, names, status
+from engine.apiserver.registry.kind import Context, Json, Kind
 from engine.apiserver.registry.views import AGE, NAME, Metadata
 
 
@@ -42,10 +42,6 @@ def _validate(obj: Json) -> list[FieldError]:
     return errors
 
 
-def _validate_update(new: Json, old: Json) -> list[FieldError]:
-    return [] if new.get("spec") == old.get("spec") else [immutable("spec", new.get("spec"))]
-
-
 def _prepare_create(obj: Json, _context: Context) -> None:
     obj["status"] = {"attached": False}
 
@@ -57,15 +53,12 @@ VOLUME_ATTACHMENT = Kind(
     plural="volumeattachments",
     singular="volumeattachment",
     namespaced=False,
-    subresources={
-        "status": Subresource(name="status", verbs=("get", "patch", "update"), prepare=metadata.keep("spec")),
-    },
+    subresources={"status": status.STATUS},
     name_errors=names.dns_subdomain,
     validate=_validate,
-    validate_update=_validate_update,
+    validate_update=status.fixed_spec,
     prepare_create=_prepare_create,
     prepare_update=metadata.keep("status"),
-    status_update=metadata.keep("spec"),
     allow_unconditional_update=False,
     returns_deleted=True,
     table_view=VolumeAttachmentRow,

@@ -273,3 +273,76 @@ def test_older_reviews_need_no_uid_and_a_list_names_the_place() -> None:
     answer["response"]["convertedObjects"] = [new[0], {**new[1], "kind": "K", "metadata": None}]  # type: ignore[dict-item]
     with pytest.raises(BadConversion, match="must have the same name: b != "):
         answer_of(json.dumps(answer).encode(), "v1beta1", "u", old, "g/v2")
+
+
+def owned(obj: Json) -> dict[tuple[str, str], Json]:
+    """By manager and version the fields of the spec that are owned."""
+    entries = obj["metadata"]["managedFields"]
+    return {
+        (entry["manager"], entry["apiVersion"].rpartition("/")[2]): entry["fieldsV1"].get("f:spec", {})
+        for entry in entries
+    }
+
+
+async def test_fields_are_owned_in_the_version_of_who_owns_them(engine: RunningEngine, hooks: Hooks) -> None:
+    client = engine.client
+    await defined(client, hooks)
+    first = {"apiVersion": "geo.example.com/v1", "kind": "Point", "metadata": {"name": "a"}, "spec": {"at": "1,2"}}
+    await client.patch(V1, "a", first, "default", kind="apply", field_manager="old")
+    # Another version says the same otherwise: nobody loses anything.
+    same = {**point(), "spec": {"x": 1, "y": 2}}
+    got = await client.patch(V2, "a", same, "default", kind="apply", field_manager="new")
+    assert owned(got) == {("old", "v1"): {"f:at": {}}, ("new", "v2"): {"f:x": {}, "f:y": {}}}
+    # A change of x is one of `at`, which somebody else has.
+    with pytest.raises(StatusError, match=r'conflict with "old": \.spec\.at'):
+        await client.patch(V2, "a", {**same, "spec": {"x": 3, "y": 2}}, "default", kind="apply", field_manager="new")
+    with pytest.raises(
+        StatusError, match=r'Apply failed with 2 conflicts: conflicts with "new":\n- .spec.x\n- .spec.y'
+    ):
+        await client.patch(V1, "a", {**first, "spec": {"at": "4,5"}}, "default", kind="apply", field_manager="old")
+    await client.patch(V2, "a", {"spec": {"y": 9}}, "default", kind="merge", field_manager="person")
+    got = await client.get(V2, "a", "default")
+    assert owned(got) == {("new", "v2"): {"f:x": {}}, ("person", "v2"): {"f:y": {}}}
+    # Who moves on to another version drops what it had in the old one.
+    await client.patch(V1, "a", {"spec": {"at": "1,9", "unit": "km"}}, "default", kind="merge", field_manager="person")
+    with_unit = {**first, "spec": {"unit": "km"}}
+    await client.patch(V1, "a", with_unit, "default", kind="apply", field_manager="mover")
+    await client.patch(V2, "a", {**point(), "spec": {"x": 1}}, "default", kind="apply", field_manager="mover")
+    got = await client.get(V2, "a", "default")
+    assert got["spec"] == {"x": 1, "y": 9, "unit": "km"}, "the person owns the unit too"
+    assert owned(got)["mover", "v2"] == {"f:x": {}}
+
+
+async def test_what_was_applied_in_another_version_goes_with_it(engine: RunningEngine, hooks: Hooks) -> None:
+    client = engine.client
+    made = definition(hooks)
+    for version in made["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        spec["note"] = {"type": "string"}
+    await client.create(DEFINITIONS, made)
+    await established(client, NAME)
+    first = {"apiVersion": "geo.example.com/v1", "kind": "Point", "metadata": {"name": "a"}}
+    await client.patch(
+        V1, "a", {**first, "spec": {"at": "1,2", "note": "n"}}, "default", kind="apply", field_manager="me"
+    )
+    got = await client.patch(V2, "a", point(), "default", kind="apply", field_manager="me")
+    assert got["spec"] == {"x": 1, "y": 2, "unit": "m"}
+    assert owned(got) == {("me", "v2"): {"f:x": {}, "f:y": {}}}
+    # A version that is served no more: what was owned in it is owned by nobody.
+    await client.patch(V2, "a", {"spec": {"note": "v2"}}, "default", kind="merge", field_manager="other")
+    made = await client.get(DEFINITIONS, NAME)
+    made["spec"]["versions"][1]["served"] = False
+    await client.update(DEFINITIONS, made)
+
+    async def unserved() -> bool:
+        try:
+            await client.get(V2, "a", "default")
+        except StatusError as error:
+            return error.code == 404
+        return False
+
+    async with asyncio.timeout(20):
+        while not await unserved():
+            await asyncio.sleep(0.01)
+    await client.patch(V1, "a", {"spec": {"at": "7,7"}}, "default", kind="merge", field_manager="last")
+    assert owned(await client.get(V1, "a", "default")) == {("last", "v1"): {"f:at": {}}}

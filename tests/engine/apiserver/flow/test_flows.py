@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from apimachinery.objects.resources import FLOWSCHEMAS, PRIORITYLEVELS
+from engine.apiserver.flow.defaults import ensure_flows
 from engine.apiserver.flow.levels import Level
 from tests.engine.conftest import RunningEngine
 
@@ -121,3 +122,22 @@ async def test_resources_are_told_apart(engine: RunningEngine, watch: str) -> No
     assert (await _get(engine, f"/api/v1/namespaces/default/pods{watch}"))[0] == 429
     for path in ("/api/v1/pods", "/api/v1/namespaces/default/secrets", "/api/v1/namespaces/other/pods"):
         assert (await _get(engine, f"{path}{watch}"))[0] == 403
+
+
+async def test_suggested_objects_follow_the_suggestion_unless_told_otherwise(engine: RunningEngine) -> None:
+    own = engine.api.client("apiserver")
+    shares = {"spec": {"limited": {"nominalConcurrencyShares": 7}}}
+    told = {"metadata": {"annotations": {"apf.kubernetes.io/autoupdate-spec": "false"}}}
+    await own.patch(PRIORITYLEVELS, "system", shares, kind="merge")
+    await own.patch(PRIORITYLEVELS, "workload-low", {**shares, **told}, kind="merge")
+    await own.delete(FLOWSCHEMAS, "probes")
+    await ensure_flows(own)
+    found = {
+        name: (await own.get(PRIORITYLEVELS, name))["spec"]["limited"]["nominalConcurrencyShares"]
+        for name in ("system", "workload-low")
+    }
+    assert found == {"system": 30, "workload-low": 7}
+    revision = (await own.list(FLOWSCHEMAS)).resource_version
+    assert "probes" in {item["metadata"]["name"] for item in (await own.list(FLOWSCHEMAS)).items}
+    await ensure_flows(own)
+    assert (await own.list(FLOWSCHEMAS)).resource_version == revision, "nothing is left to do"
