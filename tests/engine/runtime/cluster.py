@@ -44,6 +44,8 @@ class Kubelets:
         self.broken_images: set[str] = set()
         self.exit_codes: dict[str, int] = {}
         """By image the code with which its container ends at once."""
+        self.exit_code: Callable[[Json], int | None] = lambda _: None
+        """By pod likewise; None for one that goes on."""
         self.started: list[str] = []
         self._ready_after = ready_after
         self._clock = SystemClock()
@@ -146,8 +148,12 @@ class Kubelets:
             "podIPs": [{"ip": ip}],
             "conditions": [ready],
         }
-        if image in self.exit_codes:
-            code = self.exit_codes[image]
+        running = {"state": {"running": {"startedAt": now}}, "imageID": "", "ready": works, "restartCount": 0}
+        status["containerStatuses"] = [
+            {"name": one["name"], "image": one["image"], **running} for one in pod["spec"]["containers"]
+        ]
+        code = self.exit_codes.get(image, self.exit_code(pod))
+        if code is not None:
             ended = {"name": "c", "state": {"terminated": {"exitCode": code, "finishedAt": now}}, "image": image}
             status["phase"] = "Failed" if code else "Succeeded"
             status["conditions"] = [{**ready, "status": "False"}]

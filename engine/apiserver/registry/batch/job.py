@@ -90,7 +90,11 @@ def _duration(view: JobRow) -> Cell:
 def _set_defaults(obj: Json) -> None:
     spec: Json = obj.setdefault("spec", {})
     jobspec.set_job_defaults(spec)
-    labels: dict[str, str] = spec["template"].get("metadata", {}).get("labels", {})
+    _label(obj)
+
+
+def _label(obj: Json) -> None:
+    labels: dict[str, str] = obj["spec"]["template"].get("metadata", {}).get("labels", {})
     if labels and not obj["metadata"].get("labels"):
         obj["metadata"]["labels"] = dict(labels)
 
@@ -138,6 +142,8 @@ def _prepare_create(obj: Json, _context: Context) -> None:
     ):
         labels.setdefault(label, value)
     spec.setdefault("selector", {}).setdefault("matchLabels", {})[CONTROLLER_UID] = uid
+    # Upstream defaults a stored Job again on each read, when its template has the generated labels.
+    _label(obj)
 
 
 JOB = Kind(
