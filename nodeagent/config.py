@@ -7,6 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+EVICTION_HARD = {
+    "memory.available": "100Mi",
+    "nodefs.available": "10%",
+    "nodefs.inodesFree": "5%",
+    "imagefs.available": "15%",
+    "imagefs.inodesFree": "5%",
+}
+"""The kubelet's defaults."""
+
 
 class ConfigError(Exception):
     """The settings file cannot be used; the message names the file and the field."""
@@ -45,6 +54,17 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_pods: int = 110
     container_log_max_size: int = 10 * 1024 * 1024
     container_log_max_files: int = 5
+    # When pods have to go, by signal: a quantity or a percentage of what there is. 0 switches one off.
+    eviction_hard: dict[str, str] = msgspec.field(default_factory=lambda: dict(EVICTION_HARD))
+    eviction_soft: dict[str, str] = {}
+    eviction_soft_grace_period: dict[str, str] = {}
+    eviction_minimum_reclaim: dict[str, str] = {}
+    eviction_max_pod_grace_period: int = 0
+    eviction_pressure_transition_period: float = 300.0
+    eviction_monitoring_period: float = 10.0
+    # What pods may never count on, besides what evictions keep free: cpu, memory, ephemeral-storage.
+    system_reserved: dict[str, str] = {}
+    kube_reserved: dict[str, str] = {}
     image_gc_high_threshold_percent: int = 85
     image_gc_low_threshold_percent: int = 80
     # The /24 of the pods and everything that carries their traffic is the network part's business.

@@ -27,6 +27,7 @@ from nodeagent.cri.errors import RuntimeFailure
 from nodeagent.cri.pause import ensure_pause_image
 from nodeagent.cri.runtime import Runtime
 from nodeagent.cri.types import Dns
+from nodeagent.headroom import Signals, eviction_thresholds, memory_for_pods, pressure, with_reserves
 from nodeagent.logs.rotate import INTERVAL as ROTATE_SECONDS
 from nodeagent.logs.rotate import Limits, rotate_all
 from nodeagent.network.gates import Gates
@@ -40,6 +41,8 @@ from nodeagent.pods.cgroups import Cgroups
 from nodeagent.pods.claims import Claims
 from nodeagent.pods.drivers import DriverVolumes
 from nodeagent.pods.env import Service, service_variables
+from nodeagent.pods.eviction.manager import EvictionManager, Settings
+from nodeagent.pods.eviction.thresholds import Judge
 from nodeagent.pods.handlers import Handlers
 from nodeagent.pods.hosts import parse_resolv_conf
 from nodeagent.pods.imagegc import ImageCollector, Thresholds
@@ -51,7 +54,14 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.tokens import Tokens
 from nodeagent.pods.view import Pod
 from nodeagent.server.app import Server
-from nodeagent.stats.machine import measure_capacity, measure_pressure, measure_space, node_address, system_info
+from nodeagent.stats.machine import (
+    Capacity,
+    measure_capacity,
+    measure_signals,
+    measure_space,
+    node_address,
+    system_info,
+)
 from nodeagent.stats.node import KUBELET_VERSION, NodeFacts
 from nodeagent.stats.registrar import Registrar
 from nodeagent.volumes.csi.mounting import Mounter
@@ -123,7 +133,8 @@ class Agent:
         self._ip = config.node_ip or node_address()
         self._gates = Gates()
         self._is_endpoint: Callable[[str], bool] = lambda _address: False
-        capacity = measure_capacity(Path(config.pod_dir), config.max_pods)
+        self._thresholds = eviction_thresholds(config)
+        capacity = self._capacity()
         state = Path(config.state_dir)
         recorder = Recorder(client, config.node_name, self.clock)
         self._keeper = FolderKeeper(
@@ -155,13 +166,26 @@ class Agent:
             memory_capacity=capacity.memory,
             services=self._service_variables,
             dns=machine_dns,
+            refusal=self._refusal,
             isolate=self._isolate,
             withdrawn=self._gates.withdrawn,
         )
+        whole = memory_for_pods(config, capacity)
+        if whole is not None:
+            self.machine.cgroups.limit_all(whole)
         self.roster = Roster(self.machine, state)
         thresholds = Thresholds(high=config.image_gc_high_threshold_percent, low=config.image_gc_low_threshold_percent)
         self._image_gc = ImageCollector(
             runtime, Path(config.pod_dir), thresholds, self.clock, self.machine.recorder.node
+        )
+        self._evictions = EvictionManager(
+            self.machine,
+            self.roster.workers,
+            Judge(self._thresholds, config.eviction_pressure_transition_period),
+            Settings(interval=config.eviction_monitoring_period, longest_grace=config.eviction_max_pod_grace_period),
+            observe=Signals(runtime, Path(config.pod_dir), measure_signals).observe,
+            reclaim=self._image_gc.remove_unused,
+            changed=self._report_soon,
         )
         self._registrar = Registrar(client, config, self.clock, self._measure)
 
@@ -171,6 +195,7 @@ class Agent:
         quick = Backoff(initial=0.5, maximum=10.0)
         scope.supervise("services", self._services.run)
         scope.supervise("events", self.machine.recorder.run)
+        scope.supervise("evictions", self._evictions.run)
         scope.supervise("node", self._registrar.report, backoff=quick)
         scope.supervise("lease", self._registrar.renew)
         scope.supervise("drivers", self._drivers.run)
@@ -226,14 +251,18 @@ class Agent:
         version = f"{runtime.name}://{runtime.version}" if runtime is not None else ""
         return NodeFacts(
             addresses=(self._ip,),
-            capacity=measure_capacity(Path(self.config.pod_dir), self.config.max_pods),
-            pressure=measure_pressure(Path(self.config.pod_dir)),
+            capacity=self._capacity(),
+            pressure=pressure(self._evictions.conditions),
             info=system_info(version, KUBELET_VERSION),
             runtime=runtime,
             images=images,
             port=self.address[1],
             volume_space=measure_space(Path(self.config.volume_dir)),
         )
+
+    def _capacity(self) -> Capacity:
+        found = measure_capacity(Path(self.config.pod_dir), self.config.max_pods)
+        return with_reserves(self.config, self._thresholds, found)
 
     async def _rotate(self) -> None:
         limits = Limits(max_size=self.config.container_log_max_size, max_files=self.config.container_log_max_files)
@@ -248,6 +277,12 @@ class Agent:
 
     async def _isolate(self, pod: Pod, address: str) -> None:
         await self._gates.shut(network_view(pod, address))
+
+    def _report_soon(self) -> None:
+        self._registrar.poke()
+
+    def _refusal(self, pod: Pod) -> str:
+        return self._evictions.refusal(pod)
 
     def _service_variables(self, pod: Pod) -> Mapping[str, str]:
         return service_variables(self._services.list(), pod)

@@ -40,6 +40,21 @@ class Cgroups:
         for hierarchy in self._hierarchies():
             _remove_tree(hierarchy / self._root / f"pod{uid}")
 
+    def limit_all(self, memory: int) -> None:
+        """What all pods may use together, so that something is left for the machine; bytes. Raises OSError."""
+        controller = "" if self.unified else "memory"
+        folder = self._mount / controller / self._root
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / ("memory.max" if self.unified else "memory.limit_in_bytes"), memory)
+
+    def processes(self, uid: str) -> int:
+        """How many processes and threads a pod has; 0 where nobody counts."""
+        folder = self._mount if self.unified else self._mount / "pids"
+        try:
+            return int((folder / self._root / f"pod{uid}" / "pids.current").read_text())
+        except (OSError, ValueError):
+            return 0
+
     def uids(self) -> set[str]:
         """Pods that have a cgroup, living or left over."""
         found: set[str] = set()

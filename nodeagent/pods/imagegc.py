@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ class ImageCollector:
         self._clock = clock
         self._tell = tell
         self._known: dict[str, Known] = {}
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         while True:
@@ -110,14 +112,32 @@ class ImageCollector:
                 log.debug("images not looked at", error=str(error))
             await asyncio.sleep(INTERVAL)
 
+    async def remove_unused(self) -> int:
+        """All that may go, however full the disk is: before a pod has to. Raises RuntimeFailure."""
+        return await self._remove(await self._look(), sys.maxsize)
+
     async def collect(self) -> int:
         """One round; how many bytes came free. Raises RuntimeFailure."""
-        images, containers = await self._runtime.images(), await self._runtime.containers()
-        now = self._clock.monotonic()
-        self._known = remember(self._known, images, in_use(images, containers), now)
+        images = await self._look()
         wanted = to_free(self._disk(), self._thresholds)
+        freed = await self._remove(images, wanted)
+        if wanted > freed:
+            text = (
+                f"Failed to garbage collect required amount of images. Attempted to free {wanted} bytes, but only "
+                f"found {freed} bytes eligible to free."
+            )
+            self._tell("Warning", "FreeDiskSpaceFailed", text)
+        return freed
+
+    async def _look(self) -> list[Image]:
+        images, containers = await self._runtime.images(), await self._runtime.containers()
+        self._looked_at = self._clock.monotonic()
+        self._known = remember(self._known, images, in_use(images, containers), self._looked_at)
+        return images
+
+    async def _remove(self, images: Sequence[Image], wanted: int) -> int:
         freed = 0
-        for image in choose(images, self._known, wanted, now):
+        for image in choose(images, self._known, wanted, self._looked_at):
             try:
                 for name in (*image.tags, image.id):
                     await self._runtime.remove_image(name)
@@ -126,12 +146,6 @@ class ImageCollector:
                 continue
             log.info("image removed to free disk space", image=image.tags[0] if image.tags else image.id)
             freed += image.size
-        if wanted > freed:
-            text = (
-                f"Failed to garbage collect required amount of images. Attempted to free {wanted} bytes, but only "
-                f"found {freed} bytes eligible to free."
-            )
-            self._tell("Warning", "FreeDiskSpaceFailed", text)
         return freed
 
     def _disk(self) -> Disk:

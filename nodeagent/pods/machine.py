@@ -27,6 +27,7 @@ from nodeagent.volumes.keeper import FolderKeeper
 class Machine:
     """`services` gives the service variables for a pod; `dns` the machine's own resolver settings.
 
+    `refusal` says why a pod that is new here may not start now, if it may not.
     `isolate` returns once a pod that just got this address is shut off as the network policies ask, `withdrawn` once
     no Service leads to the address of an ending pod, which has so many seconds.
     """
@@ -49,6 +50,7 @@ class Machine:
     memory_capacity: int
     services: Callable[[Pod], Mapping[str, str]]
     dns: Callable[[], Dns]
+    refusal: Callable[[Pod], str]
     isolate: Callable[[Pod, str], Awaitable[None]]
     withdrawn: Callable[[str, float], Awaitable[None]]
 

@@ -47,8 +47,8 @@ class Notes:
     def removed(self) -> None:
         self._facts = dataclasses.replace(self._facts, removed=True)
 
-    def evicted(self, failure: Failure) -> None:
-        self._facts = dataclasses.replace(self._facts, evicted=failure)
+    def evicted(self, failure: Failure, grace: float | None = None) -> None:
+        self._facts = dataclasses.replace(self._facts, evicted=failure, end_grace=grace)
 
     def hooking(self, container_id: str, running: bool) -> None:
         """A postStart hook has begun or ended."""

@@ -12,6 +12,7 @@ from nodeagent.pods.operations import Operation
 from nodeagent.pods.view import Container, Pod
 
 ERR_IMAGE_PULL, IMAGE_PULL_BACKOFF = "ErrImagePull", "ImagePullBackOff"
+EVICTED = "Evicted"
 PULL_ERROR_SHOWN = 3.0
 """Seconds for which a failed pull shows as ErrImagePull before it shows as ImagePullBackOff."""
 
@@ -41,6 +42,7 @@ class Facts:
     kill_grace: Mapping[str, float] = field(default_factory=dict[str, float])  # id -> a probe's own grace
     removed: bool = False  # the pod is no longer in the API, or was replaced by one of the same name
     evicted: Failure | None = None
+    end_grace: float | None = None  # seconds that an evicted pod gets, where they are not its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from nodeagent.pods.view import Pod
 log = structlog.get_logger(__name__)
 LOOK_SECONDS = 2.0
 MIRROR_SECONDS = 10.0
+RETRY_SECONDS = 1.0
 _Signature = tuple[tuple[str, int, int, int], ...]
 
 
@@ -66,11 +67,12 @@ class StaticPods:
         while True:
             self._wake.clear()
             try:
-                await self._align()
+                done = await self._align()
             except (ConnectionFailed, StatusError) as error:
                 log.info("mirrors of static pods not brought up to date; trying again", error=str(error))
+                done = False
             try:
-                async with asyncio.timeout(MIRROR_SECONDS):
+                async with asyncio.timeout(MIRROR_SECONDS if done else RETRY_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -88,12 +90,14 @@ class StaticPods:
             found[manifest.pod.uid] = self._manifests.get(manifest.pod.uid, manifest)
         self._manifests = found
 
-    async def _align(self) -> None:
+    async def _align(self) -> bool:
+        """Whether nothing is left to do."""
         known = self._known()
         if known is None:
-            return
+            return True
+        steps = manifests.align(self._manifests, known)
         client = self._machine.client
-        for step in manifests.align(self._manifests, known):
+        for step in steps:
             if isinstance(step, DeleteMirror):
                 try:
                     await client.delete(PODS, step.name, step.namespace, uid=step.uid, grace_period_seconds=0)
@@ -101,6 +105,7 @@ class StaticPods:
                     log.debug("mirror was gone already", pod=f"{step.namespace}/{step.name}")
                 continue
             await self._create(client, step)
+        return not steps
 
     async def _create(self, client: Client, step: manifests.CreateMirror) -> None:
         name = self._machine.config.node_name

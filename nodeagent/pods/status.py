@@ -14,7 +14,7 @@ from apimachinery.objects.meta import format_time
 from nodeagent.cri.types import Container as Ran
 from nodeagent.cri.types import State
 from nodeagent.pods import restart
-from nodeagent.pods.observed import ERR_IMAGE_PULL, IMAGE_PULL_BACKOFF, PULL_ERROR_SHOWN, Observed
+from nodeagent.pods.observed import ERR_IMAGE_PULL, EVICTED, IMAGE_PULL_BACKOFF, PULL_ERROR_SHOWN, Observed
 from nodeagent.pods.resources import qos_class
 from nodeagent.pods.sync import Plan
 from nodeagent.pods.view import Container, PodCondition
@@ -213,6 +213,9 @@ def _conditions(seen: Observed, phase: str, inits: Sequence[JSON], apps: Sequenc
         ("ContainersReady", *containers_ready),
         ("PodScheduled", True, "", ""),
     ]
+    evicted = seen.facts.evicted
+    if evicted is not None and evicted.reason == EVICTED:
+        wanted.append(("DisruptionTarget", True, "TerminationByKubelet", evicted.message))
     return [_condition(seen, *condition) for condition in wanted]
 
 

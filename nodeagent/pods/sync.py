@@ -228,7 +228,8 @@ def _kill_unhealthy(seen: Observed, draft: _Draft) -> None:
 
 def _wind_down(seen: Observed, draft: _Draft) -> None:
     """The pod has ended: stop what still runs beside it and give back address and volumes; logs stay."""
-    if _stop_containers(seen, draft, seen.pod.grace) and _stop_sandboxes(seen, draft) and not seen.facts.torn_down:
+    grace = seen.pod.grace if seen.facts.end_grace is None else seen.facts.end_grace
+    if _stop_containers(seen, draft, grace) and _stop_sandboxes(seen, draft) and not seen.facts.torn_down:
         draft.operations.append(Teardown())
 
 

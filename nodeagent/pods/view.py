@@ -216,6 +216,13 @@ class ReadinessGate(View, frozen=True):
     condition_type: str = ""
 
 
+class Toleration(View, frozen=True):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
 class PodSpec(View, frozen=True):
     node_name: str = ""
     containers: tuple[Container, ...] = ()
@@ -240,6 +247,8 @@ class PodSpec(View, frozen=True):
     host_aliases: tuple[HostAlias, ...] = ()
     readiness_gates: tuple[ReadinessGate, ...] = ()
     enable_service_links: bool = True
+    priority: int | None = None
+    tolerations: tuple[Toleration, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
 
 

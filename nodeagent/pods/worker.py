@@ -28,7 +28,7 @@ from nodeagent.pods.lastwords import termination_message
 from nodeagent.pods.look import Look
 from nodeagent.pods.machine import Machine
 from nodeagent.pods.notes import Notes
-from nodeagent.pods.observed import ERR_IMAGE_PULL, Failure, Observed
+from nodeagent.pods.observed import ERR_IMAGE_PULL, EVICTED, Failure, Observed
 from nodeagent.pods.operations import (
     Confirm,
     Kill,
@@ -53,8 +53,6 @@ SETTLE_SECONDS = 2.0
 """How long a status in the API may differ from ours before ours is sent again: a watch is a little behind."""
 GROWTH_SECONDS = 15.0
 """How often claims on volumes of drivers are asked whether their file systems have to grow."""
-SIZES_SECONDS = 10.0
-"""How often volumes that may hold only so much are measured, as upstream's eviction manager does."""
 
 
 class Worker:
@@ -75,6 +73,7 @@ class Worker:
         self._told_backoff: set[str] = set()
         self._taken_on = machine.now()
         self._seeded = False
+        self._over = False
         self._disagreed_at = 0.0
 
     @property
@@ -107,6 +106,27 @@ class Worker:
             self._disagreed_at = self._machine.now() if self._disagrees() else 0.0
         self._wake.set()
 
+    @property
+    def over(self) -> bool:
+        """The pod has ended, or is made to end, for good."""
+        return self._over or self._notes.facts.evicted is not None
+
+    @property
+    def torn_down(self) -> bool:
+        """It gave back what it had of this machine."""
+        return self._notes.facts.torn_down
+
+    async def overfull(self) -> str:
+        """What to evict the pod for: a volume that holds more than it may. Empty: nothing."""
+        return await self._actions.overfull(self._pod)
+
+    def evict(self, message: str, grace: float) -> None:
+        """End the pod for good, for the machine's sake."""
+        log.info("pod evicted", pod=self._pod.full_name, reason=message)
+        self._machine.recorder.pod(self._pod, "Warning", EVICTED, message)
+        self._notes.evicted(Failure(reason=EVICTED, message=message, at=self._machine.now(), retry_at=0.0), grace)
+        self._wake.set()
+
     def repeat_status(self) -> None:
         """The object in the API is new and knows nothing yet."""
         self._reporter.repeat()
@@ -121,8 +141,6 @@ class Worker:
             scope.spawn("status", self._reporter.run())
             if any(volume.is_projection for volume in self._pod.spec.volumes):
                 scope.spawn("refresh", self._refresh())
-            if any(volume.is_bounded for volume in self._pod.spec.volumes):
-                scope.spawn("sizes", self._watch_sizes())
             if any(volume.persistent_volume_claim or volume.ephemeral for volume in self._pod.spec.volumes):
                 scope.spawn("growth", self._watch_growth())
             await self._loop(scope, probes)
@@ -143,6 +161,7 @@ class Worker:
             self._check_deadline()
             seen = self._seen()
             plan = sync(seen)
+            self._over = plan.over
             self._tell_backing_off(seen, plan)
             self._report(seen, plan)
             await probes.watch({} if seen.pod.deleting or seen.facts.removed or plan.over else self._probed(seen))
@@ -160,6 +179,7 @@ class Worker:
         if not self._seeded:
             self._seeded = True
             self._notes.seed(self._pod.status, self._look.containers.values())
+            self._check_admission()
 
     def _seen(self) -> Observed:
         return Observed(
@@ -177,7 +197,8 @@ class Worker:
         ours = self._reporter.view
         if ours is None:
             return pod
-        others = tuple(c for c in pod.status.conditions if c.type not in OWNED_CONDITIONS)
+        told = {*OWNED_CONDITIONS, *(c.type for c in ours.conditions)}
+        others = tuple(c for c in pod.status.conditions if c.type not in told)
         status = msgspec.structs.replace(ours, conditions=ours.conditions + others)
         return msgspec.structs.replace(pod, status=status)
 
@@ -307,15 +328,6 @@ class Worker:
             if self._notes.facts.prepared and not self._pod.deleting:
                 await self._actions.grow(self._pod)
 
-    async def _watch_sizes(self) -> None:
-        while self._notes.facts.evicted is None:
-            await asyncio.sleep(SIZES_SECONDS)
-            text = await self._actions.overfull(self._pod) if not self._pod.deleting else ""
-            if text:
-                self._machine.recorder.pod(self._pod, "Warning", "Evicted", text)
-                self._notes.evicted(Failure(reason="Evicted", message=text, at=self._machine.now(), retry_at=0.0))
-                self._wake.set()
-
     async def _sleep(self, wake_at: float) -> None:
         wakes = [wake_at] if wake_at else []
         if self._disagreed_at:
@@ -333,6 +345,16 @@ class Worker:
     def _deadline(self) -> float | None:
         allowed, start = self._pod.spec.active_deadline_seconds, self.api_view().status.start_time
         return parse_time(start).timestamp() + allowed if allowed is not None and start else None
+
+    def _check_admission(self) -> None:
+        """A pod that never was here is not begun while the machine runs short; what runs goes on."""
+        if self._pod.deleting or self._pod.status.start_time or self._look.sandboxes:
+            return
+        text = self._machine.refusal(self._pod)
+        if text:
+            self._machine.recorder.pod(self._pod, "Warning", EVICTED, text)
+            refused = f"Pod was rejected: {text}"
+            self._notes.evicted(Failure(reason=EVICTED, message=refused, at=self._machine.now(), retry_at=0.0))
 
     def _check_deadline(self) -> None:
         deadline, now = self._deadline(), self._machine.now()

@@ -9,13 +9,20 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from apimachinery.objects import quantity
 from nodeagent.cri.pause import architecture
 
-_MEMORY_RESERVE = 100 * 1024 * 1024
-"""Upstream's default hard eviction threshold: what pods may never count on."""
-_DISK_RESERVE = 0.10
 _SIOCGIFADDR = 0x8915
 _OWN_LINKS = ("lo", "cni", "veth", "docker", "virbr", "flannel", "br-", "pilothouse", "ph-", "vxlan", "wg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """What pods may never count on: thousandths of cores, bytes."""
+
+    cpu: int = 0
+    memory: int = 0
+    disk: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,7 @@ class Capacity:
     memory: int
     disk: int
     pods: int
+    reserved: Reserved = Reserved()
 
     def as_quantities(self) -> dict[str, str]:
         return {
@@ -37,8 +45,9 @@ class Capacity:
 
     def allocatable(self) -> dict[str, str]:
         return self.as_quantities() | {
-            "memory": f"{max(self.memory - _MEMORY_RESERVE, 0) // 1024}Ki",
-            "ephemeral-storage": str(int(self.disk * (1 - _DISK_RESERVE))),
+            "cpu": quantity.canonical(f"{max(self.cpus * 1000 - self.reserved.cpu, 0)}m"),
+            "memory": f"{max(self.memory - self.reserved.memory, 0) // 1024}Ki",
+            "ephemeral-storage": str(max(self.disk - self.reserved.disk, 0)),
         }
 
 
@@ -89,17 +98,22 @@ def measure_space(path: Path) -> int:
     return disk.f_blocks * disk.f_frsize
 
 
-def measure_pressure(disk_path: Path) -> Pressure:
-    """By upstream's default thresholds: 100 MiB of memory, 10 % of disk, 5 % of inodes."""
-    disk = os.statvfs(_existing(disk_path))
-    inodes_low = disk.f_files > 0 and disk.f_favail < 0.05 * disk.f_files
+def measure_signals(disk_path: Path, image_path: Path | None) -> dict[str, tuple[int, int]]:
+    """What is left of what there is, by the names of the kubelet's eviction signals."""
+    memory = memory_info()
     pid_max = int(_read(Path("/proc/sys/kernel/pid_max")) or 32768)
     running = int((_read(Path("/proc/loadavg")).split() or ["", "", "", "0/0"])[3].partition("/")[2] or 0)
-    return Pressure(
-        memory=memory_info().get("MemAvailable", _MEMORY_RESERVE) < _MEMORY_RESERVE,
-        disk=disk.f_bavail < 0.10 * disk.f_blocks or inodes_low,
-        pids=running > 0.999 * pid_max,
-    )
+    found = {"pid.available": (pid_max - running, pid_max)}
+    if "MemAvailable" in memory:
+        found["memory.available"] = (memory["MemAvailable"], memory.get("MemTotal", 0))
+    for name, path in (("nodefs", disk_path), ("imagefs", image_path)):
+        if path is None:
+            continue
+        disk = os.statvfs(_existing(path))
+        found[f"{name}.available"] = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
+        if disk.f_files:
+            found[f"{name}.inodesFree"] = (disk.f_favail, disk.f_files)
+    return found
 
 
 def memory_info() -> dict[str, int]:

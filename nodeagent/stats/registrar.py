@@ -57,17 +57,27 @@ class Registrar:
         self._reported: JSON | None = None
         self._reported_at = 0.0
         self._uid = ""
+        self._wake = asyncio.Event()
+
+    def poke(self) -> None:
+        """There is news that who places pods should not wait for."""
+        self._wake.set()
 
     async def report(self) -> None:
         """Keep the Node registered and its status true, for ever."""
         while True:
+            self._wake.clear()
             try:
                 ready = await self.report_once()
             except (ConnectionFailed, StatusError) as error:
                 log.info("node status not reported; trying again", error=str(error))
                 self._reported = None
                 ready = False
-            await self._clock.sleep(LOOK_SECONDS if ready else LOOK_UNREADY_SECONDS)
+            try:
+                async with asyncio.timeout(LOOK_SECONDS if ready else LOOK_UNREADY_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
     async def report_once(self) -> bool:
         """Look, and report if there is news or it is time to; whether the machine is ready for pods."""

@@ -51,6 +51,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   disable_apparmor = true
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
+  stats_collect_period = 1
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -254,6 +255,7 @@ def _enrolled(pki: Pki, machine: PrivateMachine, work: Path, api_server: str) ->
         log_dir=str(work / "logs"),
         cni_conf_dir=str(machine.root / "cni"),
         cgroup_root=machine.cgroup_root,
+        eviction_monitoring_period=1.0,
         network=False,
     )
 

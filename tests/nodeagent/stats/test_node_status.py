@@ -8,7 +8,7 @@ import pytest
 from nodeagent.config import AgentConfig, ConfigError, load
 from nodeagent.cri.types import Image, RuntimeInfo, Usage
 from nodeagent.stats import node
-from nodeagent.stats.machine import Capacity, Pressure
+from nodeagent.stats.machine import Capacity, Pressure, Reserved
 from nodeagent.stats.summary import PodName, Rates, Summary
 
 READY = RuntimeInfo(name="containerd", version="1.6", ready=True, network_ready=True)
@@ -78,7 +78,9 @@ def test_only_news_is_news() -> None:
 
 def test_what_pods_may_use_is_less_than_what_is_there() -> None:
     assert FACTS.capacity.as_quantities()["memory"] == "1048576Ki"
-    assert FACTS.capacity.allocatable()["memory"] == "946176Ki"
+    reserved = Reserved(cpu=500, memory=100 * 2**20, disk=2**30)
+    found = dataclasses.replace(FACTS.capacity, reserved=reserved).allocatable()
+    assert found == {"cpu": "3500m", "memory": "946176Ki", "ephemeral-storage": str(9 * 2**30), "pods": "110"}
 
 
 def test_rates_come_from_two_readings() -> None:
