@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 HISTORY = 30
 SETTINGS_PERIOD = 2.0
+ORPHAN_PERIOD = 1.0
+"""How often an app in a browser looks whether its server still lives: nobody else would end it."""
 
 
 def run(
@@ -129,6 +131,9 @@ class PilothouseApp(App[None]):
         self.set_interval(SETTINGS_PERIOD, self._look_at_settings)
         for problem in self.palette.problems:
             self.notify(problem, severity="warning", title="Theme")
+        if self.is_web:
+            server = os.getppid()
+            self.set_interval(ORPHAN_PERIOD, lambda: self.exit() if os.getppid() != server else None)
 
     async def on_unmount(self) -> None:
         for session in (self.session, *self._parked):
