@@ -21,6 +21,7 @@ COMMANDS = {
     "kubeconfig": "Print the local engine's kubeconfig, or merge it into yours.",
     "lab": "Machines made of namespaces on this computer, to try things on.",
     "node": "Join, list, check and remove machines.",
+    "serve": "The full-screen app in a browser.",
 }
 
 

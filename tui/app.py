@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 HISTORY = 30
 SETTINGS_PERIOD = 2.0
+ORPHAN_PERIOD = 1.0
+"""How often an app in a browser looks whether its server still lives: nobody else would end it."""
 
 
 def run(
@@ -106,6 +108,7 @@ class PilothouseApp(App[None]):
         )
         self.settings = settings or SettingsFolder(None)
         self._parked: list[Session] = []
+        self._beside: dict[str, Session] = {}
         if namespace is not None:
             self.session.namespace = namespace or None
         self._first = Target(resource=resource, namespace=self.session.namespace if resource.namespaced else None)
@@ -129,9 +132,12 @@ class PilothouseApp(App[None]):
         self.set_interval(SETTINGS_PERIOD, self._look_at_settings)
         for problem in self.palette.problems:
             self.notify(problem, severity="warning", title="Theme")
+        if self.is_web:
+            server = os.getppid()
+            self.set_interval(ORPHAN_PERIOD, lambda: self.exit() if os.getppid() != server else None)
 
     async def on_unmount(self) -> None:
-        for session in (self.session, *self._parked):
+        for session in (self.session, *self._parked, *self._beside.values()):
             await session.close()
 
     # Conductor
@@ -166,7 +172,9 @@ class PilothouseApp(App[None]):
             return
         root = self._history[self._at] if self._at >= 0 else screen.target
         if root.resource.namespaced and root.namespace != namespace:
-            self.go_to(Target(resource=root.resource, namespace=namespace, filter=screen.filter_text()))
+            self.go_to(
+                Target(resource=root.resource, namespace=namespace, filter=screen.filter_text(), clusters=root.clusters)
+            )
 
     def use_context(self, name: str, resource: Resource | None = None, scope: str | None = None) -> None:
         self.run_worker(self._switch(name, resource, scope), group="context", exclusive=True)
@@ -221,7 +229,7 @@ class PilothouseApp(App[None]):
     def forward(self, spec: "ForwardSpec") -> None:
         from tui.feeds.forward import Forward
 
-        made = Forward(self.session.client, spec, clock=self.session.clock)
+        made = Forward(self.session_of(spec.context).client, spec, clock=self.session.clock)
         self.forwards.append(made)
         worker = self.run_worker(made.run(), group="forwards", name=f"forward {spec.what}", exit_on_error=False)
         self._forwarding[id(made)] = worker
@@ -230,9 +238,27 @@ class PilothouseApp(App[None]):
         self.forwards.remove(forward)
         self._forwarding.pop(id(forward)).cancel()
 
-    @property
-    def machine_command(self) -> Sequence[str]:
-        return self._machine_command if self.session.access.server == self._own_server else ()
+    def machine_command_for(self, session: Session) -> Sequence[str]:
+        return self._machine_command if session.access.server == self._own_server else ()
+
+    # clusters beside the one in front
+
+    def session_of(self, context: str) -> Session:
+        known = (self.session, *self._beside.values(), *self._parked)
+        return next(one for one in known if one.access.context == context) if context else self.session
+
+    async def session_in(self, context: str) -> Session:
+        if context == self.session.access.context:
+            return self.session
+        if context not in self._beside:
+            access = await asyncio.to_thread(self.contexts.access, context)
+            front = self.session
+            if context not in self._beside:
+                self._beside[context] = Session(
+                    access, self.connect(access), clock=front.clock, readonly=front.readonly, on_change=self._tell
+                )
+                self.run_worker(self._beside[context].learn(), group="beside", name=f"discovery {context}")
+        return self._beside[context]
 
     # words of the command line
 

@@ -1,4 +1,4 @@
-"""What is typed after `:`: `kind [namespaces] [/filter] [-l labels] [@context]`, or a word for the app itself. Pure."""
+"""What is typed after `:`: `kind [namespaces] [/filter] [-l labels] [@context ...]`, or a word for the app. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +42,8 @@ APP_WORDS: dict[str, str] = {
 WITH_WORDS = frozenset({"can", "who", "helm"})
 """Words that take what follows them: a subject, a question, a namespace."""
 
+EVERY_CONTEXT = "all"
+
 ALL_NAMESPACES = frozenset({"all", "*", "-a"})
 
 
@@ -50,7 +52,7 @@ class Command:
     """Either `word` (an action of the app) or `resource` is set, unless `error` says why not.
 
     `namespace` is None when none was named, "" for all of them, `a,b` or `team-*` for several. With `context` alone
-    only the cluster changes.
+    only the cluster changes; several of them, `@all` or patterns make one table of their objects.
     """
 
     word: str = ""
@@ -60,16 +62,18 @@ class Command:
     filter: str = ""
     label_selector: str = ""
     context: str = ""
+    contexts: tuple[str, ...] = ()
     error: str = ""
 
 
 def parse_command(text: str, aliases: Aliases) -> Command:
     head, slash, wanted = text.strip().partition(" /")
-    named = [word[1:] for word in head.split() if word.startswith("@") and len(word) > 1]
     words = [word for word in head.split() if not word.startswith("@")]
-    context = named[-1] if named else ""
-    if context and not words:
-        return Command(context=context)
+    contexts = contexts_in(head)
+    context = contexts[0] if len(contexts) == 1 and not is_pattern(contexts[0]) else ""
+    several = contexts if not context else ()
+    if contexts and not words:
+        return Command(context=context, contexts=several, filter=wanted.strip() if slash else "")
     if not words:
         return Command(error="nothing was typed")
     first = words[0].lower()
@@ -94,7 +98,29 @@ def parse_command(text: str, aliases: Aliases) -> Command:
         filter=wanted.strip() if slash else "",
         label_selector=labels,
         context=context,
+        contexts=several,
     )
+
+
+def contexts_in(text: str) -> tuple[str, ...]:
+    """Those that are named with an `@`: `@a,@b`, `@a @b`, `@a,b`."""
+    words = [word for word in text.split() if word.startswith("@")]
+    names = [part.lstrip("@") for word in words for part in word.split(",")]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def is_pattern(context: str) -> bool:
+    return context == EVERY_CONTEXT or any(sign in context for sign in "*?[")
+
+
+def contexts_of(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The contexts that are meant, in the order they were named; a name that is not known stays, to be told of."""
+    chosen: list[str] = []
+    for word in wanted:
+        pattern = "*" if word == EVERY_CONTEXT else word
+        fitting = [name for name in known if fnmatchcase(name, pattern)] if is_pattern(word) else [word]
+        chosen += [name for name in fitting if name not in chosen]
+    return chosen
 
 
 def namespaces_of(scope: str, known: Sequence[str]) -> list[str]:

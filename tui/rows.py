@@ -40,7 +40,10 @@ class Row:
     created: float = 0.0
     resource_version: str = ""
     deleting: bool = False
+    cluster: str = ""
+    """The context it is of, in a table of several clusters."""
 
     @property
     def key(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.cluster}: {name}" if self.cluster else name

@@ -38,6 +38,10 @@ class Target:
     filter: str = ""
     title: str = ""
     previous: bool = False
+    context: str = ""
+    """The cluster, where it is another than the one in front."""
+    clusters: tuple[str, ...] = ()
+    """Contexts whose objects make one table, patterns among them."""
 
     @property
     def crumb(self) -> str:

@@ -15,7 +15,7 @@ def tone(row: Row, column: Column, text: str) -> Tone:
     match column.name:
         case "Ready":
             # "0/1 Completed" is how a finished pod looks: nothing is missing there.
-            return Tone.MUTED if any(cell in ("Completed", "Succeeded") for cell in row.cells[:4]) else ready_tone(text)
+            return Tone.MUTED if any(cell in ("Completed", "Succeeded") for cell in row.cells[:5]) else ready_tone(text)
         case "Restarts":
             return Tone.MUTED if text == "0" else Tone.WARN
         case "IP" | "Node":

@@ -65,7 +65,7 @@ async def _act(screen: "ClusterScreen", lens: Lens, action: Action, rows: list[R
     row = rows[0]
     match action:
         case Action.DESCRIBE | Action.YAML | Action.ROLLOUT | Action.WHY | Action.XRAY:
-            screen.conductor.open_target(_view(lens, row, View(action.value)))
+            screen.open_target(_view(lens, row, View(action.value)))
         case Action.LOGS | Action.PREVIOUS:
             await _logs(screen, lens, row, previous=action is Action.PREVIOUS)
         case Action.SHELL:
@@ -118,7 +118,7 @@ async def _logs(screen: "ClusterScreen", lens: Lens, row: Row, *, previous: bool
     if logs is None:
         screen.notify(f"{row.name} selects no pods.")
     else:
-        screen.conductor.open_target(logs)
+        screen.open_target(logs)
 
 
 def current_logs(target: Target, lens: Lens, obj: JSON | None, *, previous: bool = False) -> Target | None:

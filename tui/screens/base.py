@@ -1,6 +1,7 @@
 """What all screens on the cluster share: header, hints, prompt, the way around, the second's tick."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.widget import Widget
 from apimachinery.client.kubeconfig import ClusterAccess
 from apimachinery.client.transport import Transport
 from apimachinery.objects.resources import Resource
-from tui.command import complete_command, parse_command
+from tui.command import Command, complete_command, parse_command
 from tui.contexts import Contexts
 from tui.document import Span
 from tui.feeds.state import FeedState, Phase
@@ -40,9 +41,16 @@ class Conductor(Protocol):
     settings: SettingsFolder
     forwards: "list[Forward]"
 
-    @property
-    def machine_command(self) -> Sequence[str]:
-        """What runs `pilothouse` for the cluster in front; empty where it has no say over machines."""
+    def session_of(self, context: str) -> Session:
+        """That of a cluster beside the one in front, which "" stands for."""
+        ...
+
+    async def session_in(self, context: str) -> Session:
+        """The same, made when there is none yet. Raises KubeconfigError when there is no such context."""
+        ...
+
+    def machine_command_for(self, session: Session) -> Sequence[str]:
+        """What runs `pilothouse` for this cluster; empty where it has no say over machines."""
         ...
 
     def open_target(self, target: Target) -> None:
@@ -108,7 +116,15 @@ class ClusterScreen(EndingScreen[None]):
 
     @property
     def session(self) -> Session:
-        return self.conductor.session
+        return self.conductor.session_of(self.target.context)
+
+    @property
+    def machine_command(self) -> Sequence[str]:
+        return self.conductor.machine_command_for(self.session)
+
+    def open_target(self, target: Target) -> None:
+        """Go deeper, in the same cluster."""
+        self.conductor.open_target(replace(target, context=target.context or self.target.context))
 
     # for subclasses
 
@@ -172,20 +188,25 @@ class ClusterScreen(EndingScreen[None]):
         """Bring header and hints up to date."""
         if not self.shown:
             return
-        session = self.session
-        access = session.access
+        context, server, version = self.place()
         self.query_one(Header).show(
             HeaderFacts(
-                context=access.context,
-                server=access.server.removeprefix("https://").removeprefix("http://"),
-                version=session.pulse.version,
-                readonly=session.readonly,
+                context=context,
+                server=server,
+                version=version,
+                readonly=self.session.readonly,
                 status=self.status(),
                 crumbs=self.crumbs(),
                 notes=tuple(self.notes()),
             )
         )
         self.query_one(HintBar).show(self.hints())
+
+    def place(self) -> tuple[str, str, str]:
+        """Context, server and its version, as the header names them."""
+        access = self.session.access
+        server = access.server.removeprefix("https://").removeprefix("http://")
+        return access.context, server, self.session.pulse.version
 
     def status(self) -> Span:
         """How the data on the screen fares, in a phrase."""
@@ -334,6 +355,19 @@ class ClusterScreen(EndingScreen[None]):
             return
         self.run_command(event.text)
 
+    def _go_to_clusters(self, command: Command) -> None:
+        resource = command.resource or self.target.resource
+        namespace = self.session.namespace if command.namespace is None else (command.namespace or None)
+        self.conductor.go_to(
+            Target(
+                resource=resource,
+                namespace=namespace if resource.namespaced else None,
+                filter=command.filter,
+                label_selector=command.label_selector,
+                clusters=command.contexts,
+            )
+        )
+
     def _complete(self, text: str) -> list[str]:
         session = self.session
         found = complete_command(text, session.aliases, session.namespaces, self.conductor.contexts.names)
@@ -360,7 +394,9 @@ class ClusterScreen(EndingScreen[None]):
             self.query_one(Prompt).note(command.error)
             return
         self._close_prompt()
-        if command.context and command.context != self.session.access.context:
+        if command.contexts:
+            self._go_to_clusters(command)
+        elif command.context and command.context != self.session.access.context:
             self.conductor.use_context(command.context, command.resource, command.namespace)
         elif command.word:
             self.app.call_later(self.conductor.action_word, command.word, command.argument)

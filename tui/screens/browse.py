@@ -27,6 +27,7 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
+    from tui.feeds.manyclusters import ManyClusters
     from tui.feeds.manytables import ManyTables
     from tui.screens.usage import UsageOverlay
 
@@ -88,7 +89,7 @@ class BrowseScreen(ClusterScreen):
         self.table.wide = self.conductor.memory.table(self._memory_key).wide
         self._show_placeholder()
 
-    def _make_feed(self) -> "TableFeed | ManyTables":
+    def _make_feed(self) -> "TableFeed | ManyTables | ManyClusters":
         target, session = self.target, self.session
         if len(self._namespaces) > 1:
             from tui.feeds.manytables import ManyTables
@@ -341,7 +342,7 @@ class BrowseScreen(ClusterScreen):
                 self.conductor.use_namespace(row.name)
                 self.conductor.go_to(target)
             else:
-                self.conductor.open_target(target)
+                self.open_target(target)
 
     def action_act(self, name: str) -> None:
         action = Action(name)
@@ -353,6 +354,9 @@ class BrowseScreen(ClusterScreen):
                 "The row under the cursor is gone; move to choose another." if self.table.lost else "No row is chosen."
             )
             return
+        self._perform(action, rows)
+
+    def _perform(self, action: Action, rows: list[Row]) -> None:
         self.run_worker(acting.act(self, self.lens, action, rows), group="act", exclusive=True)
 
 

@@ -147,7 +147,7 @@ class ContainersScreen(ClusterScreen):
             target = replace(
                 self.target, view=View.LOGS, container=row.name, title=f"{row.name} logs", previous=previous
             )
-            self.conductor.open_target(target)
+            self.open_target(target)
 
     def action_previous(self) -> None:
         self.action_logs(previous=True)
@@ -185,13 +185,13 @@ class ContainersScreen(ClusterScreen):
             self.run_worker(acting.reported(self, asked), group="act", exclusive=True)
 
     def action_forwards(self) -> None:
-        self.conductor.open_target(PAGES[View.FORWARDS])
+        self.open_target(PAGES[View.FORWARDS])
 
     def action_describe(self) -> None:
-        self.conductor.open_target(replace(self.target, view=View.DESCRIBE, title="describe"))
+        self.open_target(replace(self.target, view=View.DESCRIBE, title="describe"))
 
     def action_yaml(self) -> None:
-        self.conductor.open_target(replace(self.target, view=View.YAML, title="yaml"))
+        self.open_target(replace(self.target, view=View.YAML, title="yaml"))
 
     def action_copy(self) -> None:
         row = self.table.current

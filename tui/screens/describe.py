@@ -75,20 +75,20 @@ class DescribeScreen(DocumentScreen):
 
     def action_yaml(self) -> None:
         target = self.target
-        self.conductor.open_target(
+        self.open_target(
             Target(resource=target.resource, view=View.YAML, namespace=target.namespace, name=target.name, title="yaml")
         )
 
     def action_why(self) -> None:
         target = self.target
-        self.conductor.open_target(
+        self.open_target(
             Target(resource=target.resource, view=View.WHY, namespace=target.namespace, name=target.name, title="why")
         )
 
     def action_logs(self) -> None:
         logs = current_logs(self.target, self._lens, self._object.first)
         if logs is not None:
-            self.conductor.open_target(logs)
+            self.open_target(logs)
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal

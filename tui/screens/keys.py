@@ -55,7 +55,7 @@ ACTION_KEYS: dict[Action, Key] = {
 }
 
 GENERAL_KEYS: dict[str, Key] = {
-    "command": Key("colon", ":", "go to", "Go to any kind: `:deploy`, `:po kube-system`, `:svc /web`"),
+    "command": Key("colon", ":", "go to", "Go to any kind: `:deploy`, `:po kube-system`, `:svc /web`, `:po @all`"),
     "filter": Key("slash", "/", "filter", "Filter or search as you type: text, regex, !not, column:text, -l a=b"),
     "help": Key("question_mark", "?", "help", "This page"),
     "back": Key("escape,q", "Esc", "back", "Back to where you came from"),

@@ -37,7 +37,7 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 async def menu(screen: "ClusterScreen", name: str) -> None:
     """What can be done with one machine."""
     readonly = screen.session.readonly
-    local = bool(screen.conductor.machine_command)
+    local = bool(screen.machine_command)
     choices = [one for one in _CHOICES if (local or one[0] not in _FLEET) and (not readonly or one[0] == "usage")]
     chosen = await screen.app.push_screen_wait(PickDialog(f"Machine {name}", choices))
     match chosen:
@@ -46,7 +46,7 @@ async def menu(screen: "ClusterScreen", name: str) -> None:
         case "usage":
             from tui.screens.machineusage import target_of
 
-            screen.conductor.open_target(target_of(name))
+            screen.open_target(target_of(name))
         case "shell":
             from tui.screens.nodeshell import open_node_shell
 
@@ -71,7 +71,7 @@ async def join(screen: "ClusterScreen") -> None:
     if screen.session.readonly:
         screen.notify("This session is read-only.", severity="warning")
         return
-    if not screen.conductor.machine_command:
+    if not screen.machine_command:
         screen.notify(ELSEWHERE, severity="warning")
         return
     answer = await screen.app.push_screen_wait(JoinDialog())
@@ -82,14 +82,14 @@ async def join(screen: "ClusterScreen") -> None:
 def _watch(
     screen: "ClusterScreen", title: str, words: Sequence[str], done: str, *, password: str | None = None
 ) -> None:
-    argv = (*screen.conductor.machine_command, "node", *words, "--output", "json")
+    argv = (*screen.machine_command, "node", *words, "--output", "json")
     screen.app.push_screen(WorkScreen(title, argv, done, password=password))
 
 
 async def _check(screen: "ClusterScreen", name: str) -> None:
     """What speaks against the machine as a node; nothing on it is changed."""
     screen.notify(f"Looking at {name} …")
-    argv = (*screen.conductor.machine_command, "node", "check", name, "--output", "json")
+    argv = (*screen.machine_command, "node", "check", name, "--output", "json")
     found, error = await findings(argv)
     if error:
         screen.notify(error, severity="error", title=f"Check {name}")

@@ -26,5 +26,5 @@ _SCREENS: dict[View, tuple[str, str]] = {
 
 
 def screen_for(target: Target) -> ClusterScreen:
-    module, name = _SCREENS[target.view]
+    module, name = _SCREENS[target.view] if not target.clusters else ("clusters", "ClustersScreen")
     return getattr(import_module(f"tui.screens.{module}"), name)(target)

@@ -85,7 +85,7 @@ async def _jump(screen: "ClusterScreen", lens: Lens, row: Row, *, to_node: bool)
         screen.notify(missing)
         return
     namespace = (row.namespace or None) if resource.namespaced else None
-    screen.conductor.open_target(
+    screen.open_target(
         Target(resource=resource, namespace=namespace, field_selector=f"metadata.name={name}", title=name)
     )
 
@@ -98,7 +98,7 @@ async def forward(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
 
 async def forwards(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     del lens, rows
-    screen.conductor.open_target(PAGES[View.FORWARDS])
+    screen.open_target(PAGES[View.FORWARDS])
 
 
 async def pin(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:

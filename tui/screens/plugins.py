@@ -67,7 +67,7 @@ async def run(screen: "ClusterScreen", name: str, plugin: Plugin) -> None:
     ):
         return
     environment = {**os.environ, "KUBECONFIG": told["KUBECONFIG"]}
-    if plugin.background or screen.app.is_headless:
+    if plugin.background or screen.app.is_headless or screen.app.is_web:
         await _behind(screen, name, argv, environment)
         return
     with screen.app.batch_update(), screen.app.suspend():

@@ -198,7 +198,7 @@ class RolloutScreen(ClusterScreen):
     def action_logs(self) -> None:
         logs = acting.current_logs(self.target, lens_for(self.target.resource), self._deployment.first)
         if logs is not None:
-            self.conductor.open_target(logs)
+            self.open_target(logs)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in WRITES and self.session.readonly:

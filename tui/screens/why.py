@@ -90,7 +90,7 @@ class WhyScreen(DocumentScreen):
     async def _enter(self) -> None:
         target = await acting.drill_target(self, self._lens, self._row())
         if target is not None:
-            self.conductor.open_target(target)
+            self.open_target(target)
 
     def _row(self) -> Row:
         namespace = self.target.namespace or ""
