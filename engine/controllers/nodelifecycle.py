@@ -13,7 +13,7 @@ from engine.controllers.actions import About, Action, Json, Note, Patch, Requeue
 from engine.controllers.controller import Moment, Reader, Source, Watch
 from engine.controllers.podstate import is_ready, is_terminal
 from engine.controllers.views import NODE_SOURCE, POD_SOURCE, Condition, Node, NodeCondition, Pod, condition_of
-from engine.controllers.zones import Pace
+from engine.controllers.zones import Census, Pace
 
 LEASE_NAMESPACE = "kube-node-lease"
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -191,8 +191,9 @@ class NodeLifecycleController:
         self._grace = grace
         self._heartbeats: dict[str, _Heartbeat] = {}
         self._pace = Pace()
+        self._census = Census()
         self.watches = (
-            Watch(NODE_SOURCE, _node_and_silent_ones),
+            Watch(NODE_SOURCE, self._node_and_silent_ones),
             Watch(LEASE_SOURCE, _node_of_lease),
             Watch(POD_SOURCE, _silent_node_of_pod),
         )
@@ -204,28 +205,38 @@ class NodeLifecycleController:
             return None
         silent_for = self._silence(node, reader.get(LEASE_SOURCE, f"{LEASE_NAMESPACE}/{key}"), moment.steady)
         silent = silent_for >= self._grace
-        all_silent = not any(_is_node_ready(other) for other in reader.list(NODE_SOURCE))
+        all_silent = self._census.all_silent
         return Observed(
             node=node,
             silent_for=silent_for,
             grace=self._grace,
             pods=tuple(reader.by_index(POD_SOURCE, "node", key)) if silent else (),
             all_silent=all_silent,
-            turn_in=0.0 if all_silent else self._turn_in(node, reader, moment.steady),
+            turn_in=0.0 if all_silent else self._turn_in(node, moment.steady),
             now=moment.now,
         )
 
     def plan(self, observed: Observed) -> list[Action]:
         return plan(observed)
 
-    def _turn_in(self, node: Node, reader: Reader, steady: float) -> float | None:
+    def _node_and_silent_ones(self, node: Node, reader: Reader) -> Iterable[str]:
+        """Whether a silent machine's pods are evicted depends on how the others are."""
+        name = node.metadata.name
+        now = reader.get(NODE_SOURCE, name)
+        if now is None:
+            changed = self._census.forget(name)
+        else:
+            changed = self._census.note(name, _zone(now), ready=_is_node_ready(now))
+        return [name, *self._census.silent] if changed else [name]
+
+    def _turn_in(self, node: Node, steady: float) -> float | None:
         if _is_node_ready(node):
             self._pace.forget(node.metadata.name)
             return 0.0
         if is_given_up(node) or condition_of(node.status.conditions, "Ready") is None:
             return 0.0
-        machines = ((_zone(other), _is_node_ready(other)) for other in reader.list(NODE_SOURCE))
-        return self._pace.wait(_zone(node), node.metadata.name, machines, steady)
+        zone = _zone(node)
+        return self._pace.wait(zone, node.metadata.name, self._census.rate(zone), steady)
 
     def _silence(self, node: Node, lease: Lease | None, steady: float) -> float:
         ready = condition_of(node.status.conditions, "Ready")
@@ -248,12 +259,6 @@ def _zone(node: Node) -> str:
 def _is_node_ready(node: Node) -> bool:
     ready = condition_of(node.status.conditions, "Ready")
     return ready is not None and ready.status == "True"
-
-
-def _node_and_silent_ones(node: Node, reader: Reader) -> Iterable[str]:
-    """Whether a silent machine's pods are evicted depends on the others being ready."""
-    silent = (other.metadata.name for other in reader.list(NODE_SOURCE) if not _is_node_ready(other))
-    return [node.metadata.name, *silent]
 
 
 def _silent_node_of_pod(pod: Pod, reader: Reader) -> Iterable[str]:

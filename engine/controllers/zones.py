@@ -4,7 +4,6 @@ Upstream's node_lifecycle_controller.go: one machine in ten seconds; in a zone o
 a hundred seconds, and none where the zone is small.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +30,65 @@ def rate(condition: Condition, size: int) -> float:
     return EVICTIONS_A_SECOND
 
 
+class Census:
+    """Which machines of which zone are ready: kept as machines change, since clusters have thousands of them."""
+
+    def __init__(self) -> None:
+        self._machines: dict[str, tuple[str, bool]] = {}
+        self._counts: dict[str, list[int]] = {}
+        """By zone: silent ones, ready ones."""
+        self._silent: set[str] = set()
+
+    @property
+    def all_silent(self) -> bool:
+        return len(self._silent) == len(self._machines)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        return tuple(self._silent)
+
+    def zone(self, zone: str) -> tuple[int, int]:
+        """(ready, silent)"""
+        silent, ready = self._counts.get(zone, (0, 0))
+        return ready, silent
+
+    def note(self, name: str, zone: str, *, ready: bool) -> bool:
+        """How a machine is now. Whether that may change what is decided about silent ones."""
+        if self._machines.get(name) == (zone, ready):
+            return False
+        before = self._verdicts(name, zone)
+        self._remove(name)
+        self._machines[name] = (zone, ready)
+        self._counts.setdefault(zone, [0, 0])[ready] += 1
+        if not ready:
+            self._silent.add(name)
+        return before != self._verdicts(name, zone)
+
+    def forget(self, name: str) -> bool:
+        """A machine is gone. Whether that may change what is decided about silent ones."""
+        if name not in self._machines:
+            return False
+        zone = self._machines[name][0]
+        before = self._verdicts(name, zone)
+        self._remove(name)
+        return before != self._verdicts(name, zone)
+
+    def _remove(self, name: str) -> None:
+        known = self._machines.pop(name, None)
+        if known is not None:
+            zone, ready = known
+            self._counts[zone][ready] -= 1
+            self._silent.discard(name)
+
+    def _verdicts(self, name: str, zone: str) -> tuple[bool, set[tuple[str, float]]]:
+        zones = {zone, self._machines.get(name, (zone, True))[0]}
+        return self.all_silent, {(one, self.rate(one)) for one in zones}
+
+    def rate(self, zone: str) -> float:
+        ready, silent = self.zone(zone)
+        return rate(condition_of_zone(ready, silent), ready + silent)
+
+
 @dataclass(slots=True)
 class _Turn:
     next_at: float
@@ -44,14 +102,11 @@ class Pace:
     def __init__(self) -> None:
         self._turns: dict[str, _Turn] = {}
 
-    def wait(self, zone: str, machine: str, machines: Iterable[tuple[str, bool]], steady: float) -> float | None:
+    def wait(self, zone: str, machine: str, allowed: float, steady: float) -> float | None:
         """Seconds until this machine may be emptied; 0 takes the zone's turn; None: not while the zone is as it is.
 
-        `machines`: of each machine its zone, and whether it is ready.
+        `allowed`: machines a second.
         """
-        words = [ready for where, ready in machines if where == zone]
-        condition = condition_of_zone(sum(words), len(words) - sum(words))
-        allowed = rate(condition, len(words))
         if not allowed:
             return None
         turn = self._turns.setdefault(zone, _Turn(steady))

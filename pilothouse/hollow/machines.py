@@ -89,6 +89,8 @@ class HollowMachines:
         self._delay = start_delay
         self._cpu = cpu
         self._slots = asyncio.Semaphore(AT_ONCE)
+        # A machine's heartbeat does not wait for what other machines' pods need.
+        self._heartbeat_slots = asyncio.Semaphore(AT_ONCE)
         self._random = random.Random(1)  # noqa: S311 - delays, not secrets
         self._handled: set[tuple[str, str]] = set()
         self._addresses = 0
@@ -138,7 +140,7 @@ class HollowMachines:
         conditions = [{**one, "lastHeartbeatTime": now, "lastTransitionTime": now} for one in (ready, *others)]
         capacity = {"cpu": str(self._cpu), "memory": "128Gi", "pods": "250", "ephemeral-storage": "100Gi"}
         status = {"capacity": capacity, "allocatable": capacity, "conditions": conditions}
-        await self._timed(self._client.patch(NODES, name, {"status": status}, kind="strategic", subresource="status"))
+        await self._beat(self._client.patch(NODES, name, {"status": status}, kind="strategic", subresource="status"))
 
     async def _heartbeats(self) -> None:
         """Spread over the time between two of one machine, as those of real machines are."""
@@ -158,7 +160,7 @@ class HollowMachines:
     async def _renew(self, name: str) -> None:
         spec = {"holderIdentity": name, "renewTime": format_micro_time(self._clock.now())}
         try:
-            await self._timed(self._client.patch(LEASES, name, {"spec": spec}, LEASE_NAMESPACE))
+            await self._beat(self._client.patch(LEASES, name, {"spec": spec}, LEASE_NAMESPACE))
         except NotFound:
             lease: Json = {
                 "apiVersion": "coordination.k8s.io/v1",
@@ -166,7 +168,7 @@ class HollowMachines:
                 "metadata": {"name": name, "namespace": LEASE_NAMESPACE},
                 "spec": {**spec, "leaseDurationSeconds": LEASE_SECONDS},
             }
-            await self._timed(self._client.create(LEASES, lease))
+            await self._beat(self._client.create(LEASES, lease))
 
     async def _remove(self, name: str) -> None:
         for resource, namespace in ((NODES, None), (LEASES, LEASE_NAMESPACE)):
@@ -258,8 +260,11 @@ class HollowMachines:
         meta = pod.metadata
         await self._timed(self._client.delete(PODS, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0))
 
-    async def _timed(self, work: Coroutine[Any, Any, Any]) -> None:
-        async with self._slots:
+    async def _beat(self, work: Coroutine[Any, Any, Any]) -> None:
+        await self._timed(work, self._heartbeat_slots)
+
+    async def _timed(self, work: Coroutine[Any, Any, Any], slots: asyncio.Semaphore | None = None) -> None:
+        async with slots or self._slots:
             started = time.perf_counter()
             try:
                 await work
