@@ -89,5 +89,5 @@ def signal_group(leader: int, number: int) -> None:
 
 async def exited(process: asyncio.subprocess.Process) -> None:
     """Unlike its own `wait`, not until those have ended too who were given its output."""
-    while process.returncode is None:
+    while process.returncode is None:  # noqa: ASYNC110 - there is no event of it
         await asyncio.sleep(LOOK)

@@ -42,7 +42,7 @@ class Shell:
 
         seen: list[Rows] = []
         try:
-            await eventually(look, 20)
+            await eventually(look, 60)
         except AssertionError:
             raise AssertionError(f"{command}: {seen[-1]} instead of {wanted}") from None
         return seen[-1]
@@ -67,7 +67,7 @@ class Shell:
         seen: list[str] = []
         missing: list[str] = []
         try:
-            await eventually(look, 20)
+            await eventually(look, 60)
         except AssertionError:
             raise AssertionError(f"no {missing} in\n{seen[-1]}") from None
         return seen[-1]

@@ -59,10 +59,11 @@ async def test_walkthrough_of_the_autoscaler(engine: RunningEngine, measured: Cl
     said = await shell.run("autoscale deployment php-apache --cpu=50% --min=1 --max=10")
     assert said == "horizontalpodautoscaler.autoscaling/php-apache autoscaled"
     # Seven are wanted, as the page shows; within the first 15 seconds four may be added.
-    row = ["php-apache", "Deployment/php-apache", "cpu:", "305%/50%", "1", "10"]
-    await shell.shows("get hpa", lambda rows: [one[:6] for one in rows] == [row])
     full = [[["php-apache", f"{size}/{size}", f"{size}", f"{size}"]] for size in (5, 7)]
     await shell.shows("get deployment php-apache", lambda rows: rows in full)
+    # 305 % at first; the same load is less for each of five or seven.
+    seen = [["php-apache", "Deployment/php-apache", "cpu:", f"{share}%/50%", "1", "10"] for share in (305, 61, 43)]
+    await shell.shows("get hpa", lambda rows: len(rows) == 1 and rows[0][:6] in seen)
     await shell.describe(
         "hpa php-apache",
         "Name: php-apache",
