@@ -1,11 +1,12 @@
-"""Recording Events: in the background, repeated ones counted up, floods about one object cut off.
+"""Recording Events: in the background; repeated ones counted up, similar ones combined, floods about an object cut off.
 
-The numbers are client-go's (tools/record): 25 events at once about one object, then one in five minutes.
+The numbers and words are client-go's (tools/record): of events that differ in their message alone the tenth and all
+later ones within ten minutes become one; 25 events at once about one object, then one in five minutes.
 """
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -26,6 +27,11 @@ REMEMBERED = 4096
 BURST = 25.0
 REFILL_SECONDS = 300.0
 
+SIMILAR = 10
+SIMILAR_SECONDS = 600.0
+COMBINED = "(combined from similar events): "
+
+_Similarity = tuple[str, str, str, str]
 _Sameness = tuple[str, str, str, str, str]
 
 
@@ -41,6 +47,14 @@ class _Bucket:
     filled_at: float
 
 
+@dataclass(slots=True)
+class _Similar:
+    """What differs of events that are alike otherwise, and when the last came."""
+
+    messages: set[str]
+    at: float
+
+
 class Recorder:
     """`run` writes what `record` queued. Events that find the queue full are dropped: they must never hold up work."""
 
@@ -50,10 +64,12 @@ class Recorder:
         self._queue: asyncio.Queue[tuple[str, Note]] = asyncio.Queue(WAITING)
         self._seen: OrderedDict[_Sameness, _Seen] = OrderedDict()
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+        self._similar: OrderedDict[_Similarity, _Similar] = OrderedDict()
         self._written = 0
         self._dropped = 0
 
     def record(self, component: str, note: Note) -> None:
+        note = self._combined(component, note)
         if not self._allowed(component, note.about):
             return
         try:
@@ -92,7 +108,9 @@ class Recorder:
         if seen is not None:
             self._seen.move_to_end(same)
             try:
-                again = {"count": seen.count + 1, "lastTimestamp": format_time(now)}
+                again: Json = {"count": seen.count + 1, "lastTimestamp": format_time(now)}
+                if note.message.startswith(COMBINED):
+                    again["message"] = note.message[:1024]
                 await self._client.patch(EVENTS, seen.name, again, namespace)
                 seen.count += 1
                 return
@@ -105,6 +123,23 @@ class Recorder:
         self._seen[same] = _Seen(name, 1)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+    def _combined(self, component: str, note: Note) -> Note:
+        """As it is, or as one of many that are similar."""
+        steady = self._clock.monotonic()
+        key = component, note.about.uid or note.about.name, note.type, note.reason
+        known = self._similar.get(key)
+        if known is None or steady - known.at > SIMILAR_SECONDS:
+            known = self._similar[key] = _Similar(set(), steady)
+            if len(self._similar) > REMEMBERED:
+                self._similar.popitem(last=False)
+        self._similar.move_to_end(key)
+        known.messages.add(note.message)
+        known.at = steady
+        if len(known.messages) < SIMILAR:
+            return note
+        known.messages.pop()
+        return replace(note, message=COMBINED + note.message)
 
     def _allowed(self, component: str, about: About) -> bool:
         steady = self._clock.monotonic()
@@ -123,7 +158,9 @@ class Recorder:
 
 
 def _sameness(component: str, note: Note) -> _Sameness:
-    return component, note.about.uid or note.about.name, note.type, note.reason, note.message
+    # Of combined ones there is one, which bears the last message.
+    message = COMBINED if note.message.startswith(COMBINED) else note.message
+    return component, note.about.uid or note.about.name, note.type, note.reason, message
 
 
 def event(component: str, note: Note, name: str, moment: str) -> Json:

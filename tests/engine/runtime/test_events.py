@@ -75,6 +75,26 @@ async def test_flood_about_one_object_is_cut_off_and_others_are_not() -> None:
     assert len(transport.asked) == 26 + 2
 
 
+async def test_events_that_differ_in_their_message_alone_become_one_from_the_tenth_on() -> None:
+    clock = FakeClock()
+    transport = Scripted(lambda _: {})
+    recorder = Recorder(transport.client, clock)
+    for number in range(12):
+        recorder.record("tester", note(f"n{number}"))
+    await recorded(recorder)
+    assert [asked.method for asked in transport.asked] == ["POST"] * 10 + ["PATCH"] * 2
+    made = [asked.body["message"] for asked in transport.asked[:10]]
+    assert made == [*(f"n{number}" for number in range(9)), "(combined from similar events): n9"]
+    last = transport.asked[-1].body
+    assert (last["count"], last["message"]) == (3, "(combined from similar events): n11")
+    # Another reason is another matter, and so are events of a later time.
+    recorder.record("tester", Note(about=POD, reason="Farewell", message="n12"))
+    await clock.advance(601)
+    recorder.record("tester", note("n13"))
+    await recorded(recorder)
+    assert [asked.body["message"] for asked in transport.asked[12:]] == ["n12", "n13"]
+
+
 async def test_event_about_an_object_of_the_cluster_stands_in_the_default_namespace() -> None:
     transport = Scripted(lambda _: {})
     recorder = Recorder(transport.client, FakeClock())
