@@ -52,6 +52,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     publish_not_ready_addresses: bool = False
     load_balancer_ip: str = msgspec.field(default="", name="loadBalancerIP")
     load_balancer_class: str | None = None
+    traffic_distribution: str | None = None
 
 
 class Service(Object, frozen=True):
@@ -165,9 +166,26 @@ def _endpoint(observed: Observed, pod: Pod) -> Json:
         endpoint["nodeName"] = pod.spec.node_name
         if pod.spec.node_name in observed.zones:
             endpoint["zone"] = observed.zones[pod.spec.node_name]
+    if endpoint["conditions"]["ready"]:
+        hints = _hints(service, endpoint)
+        if hints:
+            endpoint["hints"] = hints
     if pod.spec.hostname and pod.spec.subdomain == service.metadata.name:
         endpoint["hostname"] = pod.spec.hostname
     return endpoint
+
+
+def _hints(service: Service, endpoint: Json) -> Json:
+    """Whose clients should come here, where the Service prefers near ones (KEP 4444 and 3015)."""
+    wanted = service.spec.traffic_distribution
+    if wanted not in ("PreferClose", "PreferSameZone", "PreferSameNode") or not endpoint.get("nodeName"):
+        return {}
+    hints: Json = {}
+    if endpoint.get("zone"):
+        hints["forZones"] = [{"name": endpoint["zone"]}]
+    if wanted == "PreferSameNode":
+        hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return hints
 
 
 def _address(pod: Pod) -> str:

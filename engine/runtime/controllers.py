@@ -30,6 +30,7 @@ from engine.controllers.loadbalancer import LoadBalancerController
 from engine.controllers.namespace import NamespaceController
 from engine.controllers.nodeipam import NodeIpamController
 from engine.controllers.nodelifecycle import NodeLifecycleController
+from engine.controllers.nodettl import NodeTtlController
 from engine.controllers.podgc import PodGcController
 from engine.controllers.replicaset import ReplicaSetController
 from engine.controllers.replicationcontroller import ReplicationControllerController
@@ -168,6 +169,7 @@ def controllers(
         AutoscalingController(metrics),
         ResourceQuotaController(),
         NodeIpamController(config.cluster_cidr),
+        NodeTtlController(),
         NodeLifecycleController(config.node_grace),
         TaintEvictionController(),
         PodGcController(quarantine=config.orphan_quarantine, threshold=config.terminated_pods),

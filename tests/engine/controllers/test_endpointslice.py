@@ -18,9 +18,10 @@ PORTS = (ServicePort(name="http", port=80, target_port=8080),)
 
 
 def service(ports: tuple[ServicePort, ...] = PORTS, labels: dict[str, str] | None = None, **spec: Any) -> Service:
+    whole: dict[str, Any] = {"selector": {"app": "web"}, "ports": ports, **spec}
     return Service(
         metadata=ObjectMeta(name="web", namespace="default", uid="uid-web", labels=labels or {}),
-        spec=ServiceSpec(**{"selector": {"app": "web"}, "ports": ports, **spec}),
+        spec=ServiceSpec(**whole),
     )
 
 
@@ -210,3 +211,25 @@ def test_service_that_is_going_is_left_to_the_garbage_collector() -> None:
     going = service()
     meta = msgspec.structs.replace(going.metadata, deletion_timestamp=ago(0))
     assert plan(msgspec.structs.replace(going, metadata=meta), pod("a")) == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "hints"),
+    [
+        pytest.param(None, None, id="anywhere"),
+        pytest.param("PreferClose", {"forZones": [{"name": "a"}]}, id="the old name"),
+        pytest.param("PreferSameZone", {"forZones": [{"name": "a"}]}, id="zone"),
+        pytest.param("PreferSameNode", {"forZones": [{"name": "a"}], "forNodes": [{"name": "m1"}]}, id="machine"),
+    ],
+)
+def test_ready_endpoints_say_whose_clients_should_come(distribution: str | None, hints: dict[str, Any] | None) -> None:
+    preferring = service(traffic_distribution=distribution)
+    observed = endpointslice.Observed(
+        service=preferring, pods=(pod("a"), pod("b", ready=False)), slices=(), zones={"m1": "a"}, now=NOW
+    )
+    (piece,) = carried_out(endpointslice.plan(observed))
+    assert piece.endpoints is not None
+    ready, unready = piece.endpoints
+    assert ready["nodeName"] == "m1"
+    assert ready.get("hints") == hints
+    assert "hints" not in unready
