@@ -32,7 +32,7 @@ from engine.runtime.expectations import Written
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 64
-"""Calls that one plan may have under way."""
+"""Calls that one controller may have under way, whatever its plans ask for: others want answers meanwhile."""
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class Applier:
         self._client = client
         self._recorder = recorder
         self._component = component
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def apply(self, actions: Sequence[Action]) -> Outcome:
         """Carry out all actions; one that fails does not stop the others, since a plan rests on observation alone.
@@ -75,8 +76,7 @@ class Applier:
         elif len(others) == 1 and not creations:
             await self._write(others[0], outcome)
         else:
-            limit = asyncio.Semaphore(AT_ONCE)
-            await asyncio.gather(self._create(creations, outcome), *(self._limited(o, outcome, limit) for o in others))
+            await asyncio.gather(self._create(creations, outcome), *(self._write(other, outcome) for other in others))
         return outcome
 
     async def _create(self, creations: list[Create], outcome: Outcome) -> None:
@@ -89,13 +89,10 @@ class Applier:
                 return
             batch = min(batch * 2, AT_ONCE)
 
-    async def _limited(self, write: Write, outcome: Outcome, limit: asyncio.Semaphore) -> bool:
-        async with limit:
-            return await self._write(write, outcome)
-
     async def _write(self, write: Write, outcome: Outcome) -> bool:
         try:
-            answer = await self._call(write)
+            async with self._slots:
+                answer = await self._call(write)
         except (AlreadyExists, Conflict):
             # Our cache lagged behind somebody else's write: look again.
             outcome.again = True

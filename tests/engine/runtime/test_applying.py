@@ -1,8 +1,12 @@
 """How plans are carried out."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from apimachinery.aio.clock import FakeClock
+from apimachinery.client.transport import Response
 from apimachinery.objects.errors import AlreadyExists, Conflict, Forbidden, NotFound, StatusError
 from apimachinery.objects.resources import PODS
 from engine.controllers.actions import (
@@ -16,7 +20,7 @@ from engine.controllers.actions import (
     RequeueAfter,
     SetStatus,
 )
-from engine.runtime.applying import Applier, Outcome
+from engine.runtime.applying import AT_ONCE, Applier, Outcome
 from engine.runtime.events import Recorder
 from engine.runtime.expectations import Written
 from tests.engine.runtime.scripted import Asked, Json, Scripted, named
@@ -150,3 +154,27 @@ async def test_earliest_wake_up_counts_and_events_are_recorded() -> None:
     outcome, notes = await apply(Scripted(always), RequeueAfter(seconds=5), Emit(note=note), RequeueAfter(seconds=2))
     assert outcome.requeue_after == 2
     assert notes == [note]
+
+
+class Slow(Scripted):
+    """Answers after the others had their turn; knows how many waited at most."""
+
+    def __init__(self) -> None:
+        super().__init__(always)
+        self.waiting = self.most = 0
+
+    async def request(self, method: str, path: str, **facts: Any) -> Response:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.waiting -= 1
+        return await super().request(method, path, **facts)
+
+
+async def test_plans_of_one_controller_share_what_may_be_under_way() -> None:
+    transport = Slow()
+    applier = Applier(transport.client, Noting(), "tester")
+    await asyncio.gather(*(applier.apply([CREATE] * 100) for _ in range(5)))
+    assert len(transport.asked) == 500
+    assert transport.most == AT_ONCE
