@@ -16,6 +16,8 @@ from engine.controllers.resourcequota.views import Amounts, Quota
 from engine.controllers.storage.views import Claim
 from engine.controllers.views import Pod
 
+WINDOW = 2.0
+"""Seconds within which an object that was charged to a quota shows in our caches, or will never come."""
 RECOUNT = 300.0
 """Seconds after which objects that are not watched are counted again."""
 
@@ -28,6 +30,8 @@ class Observed:
     claims: tuple[Claim, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many there are of other kinds that the quota names: by `secrets` or `count/deployments.apps`."""
+    charged: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """What admission added to the status within the window: it may be for objects that no cache shows yet."""
 
 
 def plan(observed: Observed) -> list[Action]:
@@ -35,8 +39,12 @@ def plan(observed: Observed) -> list[Action]:
     if quota.metadata.deletion_timestamp is not None:
         return []
     total = _counted(observed)
-    used: Amounts = {name: usage.printed(total.get(name, Decimal(0)), name) for name in quota.spec.hard}
+    used: Amounts = {
+        name: usage.printed(_careful(observed, name, total.get(name, Decimal(0))), name) for name in quota.spec.hard
+    }
     again: list[Action] = [RequeueAfter(seconds=RECOUNT)] if observed.counts else []
+    if any(observed.charged.values()):
+        again = [RequeueAfter(seconds=WINDOW)]
     if _same(quota.status.hard, quota.spec.hard) and _same(quota.status.used, used):
         return again
     meta = quota.metadata
@@ -51,6 +59,14 @@ def plan(observed: Observed) -> list[Action]:
         ),
         *again,
     ]
+
+
+def _careful(observed: Observed, name: str, counted: Decimal) -> Decimal:
+    """No less than what may be there: who is told of room that is taken lets one too many in."""
+    present = observed.quota.status.used.get(name)
+    if present is None:
+        return counted
+    return max(counted, min(quantity.parse(present), counted + observed.charged.get(name, Decimal(0))))
 
 
 def _counted(observed: Observed) -> dict[str, Decimal]:

@@ -3,6 +3,7 @@
 from apimachinery.objects.resources import (
     DEPLOYMENTS,
     ENDPOINTS,
+    NAMESPACES,
     PODDISRUPTIONBUDGETS,
     REPLICATIONCONTROLLERS,
     RESOURCEQUOTAS,
@@ -35,6 +36,26 @@ async def test_quota_shows_what_is_used(engine: RunningEngine, cluster: Cluster)
         return used.get("pods") == "3" and used.get("requests.cpu") == "750m" and used.get("secrets") == "0"
 
     await eventually(counted)
+
+
+async def test_no_quota_is_exceeded_while_it_is_counted(cluster: Cluster) -> None:
+    """What admission has charged and no cache shows yet must not be taken for room."""
+    names = [f"n{number}" for number in range(12)]
+    for name in names:
+        await cluster.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "two", "namespace": name}}
+        await cluster.client.create(RESOURCEQUOTAS, {**quota, "spec": {"hard": {"pods": "2"}}})
+        wanted = deployment(replicas=4)
+        await cluster.client.create(DEPLOYMENTS, {**wanted, "metadata": {"name": "web", "namespace": name}})
+
+    async def refused() -> bool:
+        sets = await cluster.sets()
+        conditions = [c for one in sets for c in one["status"].get("conditions") or () if c["type"] == "ReplicaFailure"]
+        return len(sets) == len(conditions) == len(names)
+
+    await eventually(refused)
+    pods = [pod["metadata"]["namespace"] for pod in await cluster.active_pods()]
+    assert sorted(pods) == sorted([*names, *names])
 
 
 async def test_endpoints_follow_the_service(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """What a quota counts."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from apimachinery.objects.meta import ObjectMeta
 from engine.controllers.actions import RequeueAfter, SetStatus
 from engine.controllers.endpointslice import Service, ServicePort, ServiceSpec
 from engine.controllers.resourcequota import planning
+from engine.controllers.resourcequota.controller import Charges
 from engine.controllers.resourcequota.views import Quota, QuotaSpec, QuotaStatus, ScopeRequirement, ScopeSelector
 from engine.controllers.storage.views import Claim, ClaimSpec, Requests
 from engine.controllers.views import Container, ContainerResources, Pod
@@ -62,14 +64,14 @@ def test_pods_use(pods: list[Pod], hard: dict[str, str], expected: dict[str, str
 def test_services_use_ports_and_balancers() -> None:
     ports = (ServicePort(port=80), ServicePort(port=81))
     services = [Service(spec=ServiceSpec(type=kind, ports=ports)) for kind in ("ClusterIP", "NodePort", "LoadBalancer")]
-    hard = {"services": "9", "services.nodeports": "9", "services.loadbalancers": "9"}
+    hard: dict[str, Any] = {"services": "9", "services.nodeports": "9", "services.loadbalancers": "9"}
     assert used([], hard, *services) == {"services": "3", "services.nodeports": "4", "services.loadbalancers": "1"}
 
 
 def test_claims_use_storage_of_their_class() -> None:
     spec = ClaimSpec(storage_class_name="fast", resources=Requests({"storage": "1Gi"}))
     claims = (Claim(spec=spec), Claim(spec=ClaimSpec(resources=Requests({"storage": "2Gi"}))))
-    hard = {
+    hard: dict[str, Any] = {
         "persistentvolumeclaims": "9", "requests.storage": "9Gi", "count/persistentvolumeclaims": "9",
         "fast.storageclass.storage.k8s.io/requests.storage": "9Gi",
         "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "9",
@@ -119,3 +121,30 @@ def test_limit_that_was_lifted_leaves_the_status() -> None:
     (write,) = planning.plan(planning.Observed(quota=quota, pods=(), services=()))
     assert isinstance(write, SetStatus)
     assert write.status == {"hard": {"cpu": None, "pods": "9"}, "used": {"cpu": None, "pods": "0"}}
+
+
+def test_what_was_charged_lately_stays_used_until_it_must_have_shown() -> None:
+    hard: dict[str, Any] = {"pods": "5"}
+    three: dict[str, Any] = {"pods": "3"}
+    busy = Quota(
+        metadata=ObjectMeta(name="q", namespace="default", resource_version="3"),
+        spec=QuotaSpec(hard=hard), status=QuotaStatus(hard=hard, used=three),
+    )  # fmt: skip
+
+    def lowered(charged: int) -> str | None:
+        observed = planning.Observed(quota=busy, pods=(pod("a"),), services=(), charged={"pods": Decimal(charged)})
+        writes = [action for action in planning.plan(observed) if isinstance(action, SetStatus)]
+        return writes[0].status["used"]["pods"] if writes else None
+
+    assert [lowered(charged) for charged in (5, 2, 1, 0)] == [None, None, "2", "1"]
+
+
+def test_charges_are_what_we_did_not_write_and_are_forgotten_after_a_while() -> None:
+    charges = Charges()
+    assert charges.seen({"pods": "4"}, 0.0) == {"pods": Decimal(4)}
+    assert charges.seen({"pods": "6"}, 1.0) == {"pods": Decimal(6)}
+    charges.wrote({"pods": "5"})
+    assert charges.seen({"pods": "5"}, 1.5) == {"pods": Decimal(6)}
+    assert charges.seen({"pods": "8"}, 2.5) == {"pods": Decimal(5)}
+    assert charges.seen({"pods": "8"}, 3.5) == {"pods": Decimal(3)}
+    assert charges.seen({"pods": "8"}, 9.0) == {}
