@@ -12,7 +12,11 @@ from engine.fleet.facts import Facts
 from engine.fleet.ssh.connection import Completed, Connection
 
 # Written beside the file and renamed, so that no reader ever sees half of it.
-_WRITE = 'set -e; umask 077; mkdir -p -m 755 "$(dirname "$1")"; cat > "$1.new"; chmod "$2" "$1.new"; mv "$1.new" "$1"'
+# A connection that is cut looks to `cat` like the end of the content: half of it must not take the file's place.
+_WRITE = (
+    'set -e; umask 077; mkdir -p -m 755 "$(dirname "$1")"; cat > "$1.new"; [ "$(wc -c < "$1.new")" -eq "$3" ]; '
+    'chmod "$2" "$1.new"; mv "$1.new" "$1"'
+)
 
 
 class Site:
@@ -68,7 +72,7 @@ class Site:
 
     async def put(self, path: str, content: bytes, *, mode: str = "0644") -> None:
         """Write a file in one of our own folders."""
-        await self.run(["sh", "-c", _WRITE, "sh", path, mode], stdin=content, timeout=600)
+        await self.run(["sh", "-c", _WRITE, "sh", path, mode, str(len(content))], stdin=content, timeout=600)
 
     async def write(self, path: str, content: bytes, *, mode: str = "0644") -> None:
         """Write a file anywhere else, with what was there before in the journal."""

@@ -178,9 +178,9 @@ def test_a_machine_that_is_cut_off_loses_its_pods_and_takes_no_duplicates_home(c
         cluster.lab.heal(victim)
     assert eventually(lambda: is_ready(node(cluster, victim)), within=60)
     assert eventually(lambda: len(cluster.get("pods", "--selector", "app=steady")["items"]) == 3, within=60)
-    running = cluster.lab.run(victim, ["sh", "-c", "ps -ef | grep -c '[h]ttpd -p 8080 -h'"]).stdout
     assert eventually(lambda: is_ready(cluster.get("pod", "patient")))
     assert cluster.get("pod", "patient")["status"]["containerStatuses"][0]["restartCount"] == 0
     cluster.kubectl("delete", "pod", "patient", "--grace-period=0", "--force")
     expected = sum(pod["spec"]["nodeName"] == victim for pod in steady(cluster))
-    assert int(running) == expected
+    count = ["sh", "-c", "ps -ef | grep -c '[h]ttpd -p 8080 -h'"]
+    assert eventually(lambda: int(cluster.lab.run(victim, count).stdout) == expected, within=60)

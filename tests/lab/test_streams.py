@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,12 @@ def test_a_debugger_sees_its_targets_processes(cluster: Cluster, pod: str) -> No
         "debug", pod, "--image=busybox", "--target=main", "--container=debugger", "--profile=general", "--", "ps"
     )  # fmt: skip
     assert eventually(lambda: "httpd -p 8080" in cluster.try_kubectl("logs", pod, "-c", "debugger").stdout)
-    status = cluster.get("pod", pod)["status"]
+
+    def ended() -> dict[str, Any]:
+        status = cluster.get("pod", pod)["status"]
+        return status if "terminated" in status["ephemeralContainerStatuses"][0]["state"] else {}
+
+    status = eventually(ended)
     assert status["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
     assert status["phase"] == "Running"
 
