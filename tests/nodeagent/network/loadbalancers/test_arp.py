@@ -15,6 +15,7 @@ def test_a_question_is_read() -> None:
     assert asked == Arp(
         operation=REQUEST, sender_mac=THEIRS, sender="192.0.2.5", target_mac=bytes(6), target="192.0.2.50"
     )
+    assert asked is not None
     assert frame(asked, BROADCAST) == QUESTION
     assert asked.claims == "192.0.2.5"
 
