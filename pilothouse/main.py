@@ -16,6 +16,7 @@ from pilothouse import datadir
 
 # subcommand -> the one line that --help shows for it
 COMMANDS = {
+    "addon": "Parts that a cluster can do without: enable and disable them.",
     "bench": "Machines that only pretend, to see how a control plane fares under load.",
     "engine": "Run and steer the local engine.",
     "kubeconfig": "Print the local engine's kubeconfig, or merge it into yours.",

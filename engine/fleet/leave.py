@@ -41,6 +41,8 @@ class LeaveOptions:
     """0 does not drain: pods end with the node."""
     purge_packages: bool = False
     """Take the distribution's packages away that the join installed."""
+    delete_data: bool = False
+    """Remove the folders of volumes too; else they stay, and whoever comes back finds them."""
 
 
 async def leave(
@@ -52,8 +54,10 @@ async def leave(
     cluster: Cluster,
     progress: Progress,
     confirm: ConfirmHostKey,
-) -> None:
+) -> list[str]:
     """Remove a node and everything on its machine that the join has put there. Raises FleetError.
+
+    Returns the folders of volumes that stay on the machine.
 
     Without a name the machine's own journal tells it. Safe to run again after a failure: the journal goes last.
     """
@@ -74,11 +78,12 @@ async def leave(
         with telling.step("undo", "Put the machine back"):
             await undo(site, site.journal, purge_packages=options.purge_packages)
             await withdraw_from_hops(connection, generate_key(cluster.link_key_path, "pilothouse-link"))
-            await _take_away(site, "folders")
+            kept = await _take_away(site, "folders", "delete" if options.delete_data else "keep")
     finally:
         await connection.close()
     with telling.step("node", "Delete the node"):
         await forget(node, cluster)
+    return kept
 
 
 async def forget(name: str, cluster: Cluster) -> None:
@@ -103,13 +108,14 @@ async def _drain_if_there(cluster: Cluster, name: str, seconds: float) -> None:
         return
 
 
-async def _take_away(site: Site, what: str) -> None:
-    """Remove what runs, or the folders. Raises StepFailed naming what could not be removed."""
+async def _take_away(site: Site, what: str, data: str = "keep") -> list[str]:
+    """Remove what runs, or the folders; what was kept. Raises StepFailed naming what could not be removed."""
     script = files("engine.fleet").joinpath("leave.sh").read_text()
-    completed = await site.script(script, what, timeout=300)
-    left = [line.removeprefix("left: ") for line in completed.text.splitlines() if line.startswith("left: ")]
+    lines = (await site.script(script, what, data, timeout=300)).text.splitlines()
+    left = [line.removeprefix("left: ") for line in lines if line.startswith("left: ")]
     if left:
         raise StepFailed(f"not everything could be removed: {'; '.join(left)}")
+    return [line.removeprefix("kept: ") for line in lines if line.startswith("kept: ")]
 
 
 async def undo(site: Site, known: journal.Journal, *, purge_packages: bool) -> None:

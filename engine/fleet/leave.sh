@@ -2,13 +2,16 @@
 # What it cannot take away it names on stdout, one "left: ..." a line. Never removes through a mount.
 export PATH="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:$PATH" LC_ALL=C
 
-# $1 is "running" for all that runs and is mounted, then "folders" for what lies on the disk.
+# $1 is "running" for all that runs and is mounted, then "folders" for what lies on the disk; then $2 is "keep" where
+# the folders of volumes are to stay. Those that did are named, one "kept: ..." a line.
 folders="/etc/pilothouse /opt/pilothouse /var/lib/pilothouse /run/pilothouse"
+data=/var/lib/pilothouse/volumes
 python=/opt/pilothouse/current/bin/python
 
-# Mounts below our folders, the innermost first. A folder that is a mount itself was so before us, and stays.
+# Mounts below our folders, the innermost first. A folder that is a mount itself was so before us, and stays; so does a
+# disk that somebody gave to the volumes.
 below() { awk '{print $5}' /proc/self/mountinfo | while read -r at; do
-  for folder in $folders; do case $at in "$folder"/*) printf '%b\n' "$at" ;; esac; done; done | sort -r; }
+  for folder in $folders; do case $at in "$data") ;; "$folder"/*) printf '%b\n' "$at" ;; esac; done; done | sort -r; }
 
 if [ "$1" = folders ]; then
   # Never through a mount: what is under one may be anybody's.
@@ -16,11 +19,22 @@ if [ "$1" = folders ]; then
   [ -n "$blocked" ] && { echo "$blocked" | sed 's/^/left: mount /'; exit 0; }
   for uid in $(ls /var/lib/pilothouse/pods 2>/dev/null); do rm -rf /var/log/pods/*_"$uid"; done
   rmdir /var/log/pods 2>/dev/null
+  kept=
+  if [ "$2" = keep ]; then
+    kept=$(find $data -xdev -mindepth 1 -maxdepth 1 2>/dev/null | sort)
+    [ -n "$kept" ] && echo "$kept" | sed 's/^/kept: /'
+  elif [ -d $data ]; then
+    find $data -xdev -mindepth 1 -delete 2>/dev/null
+  fi
   for folder in $folders; do
     [ -d "$folder" ] || continue
-    find "$folder" -xdev -mindepth 1 -delete 2>/dev/null
+    find "$folder" -xdev -mindepth 1 ! -path $data ! -path "$data/*" -delete 2>/dev/null
+    [ -z "$kept" ] && [ "$folder" = "${data%/*}" ] && rmdir $data 2>/dev/null
     rmdir "$folder" 2>/dev/null
-    [ -d "$folder" ] && [ -n "$(ls -A "$folder")" ] && echo "left: folder $folder"
+    [ -d "$folder" ] || continue
+    rest=$(ls -A "$folder")
+    [ -n "$rest" ] && ! { [ "$rest" = volumes ] && [ "$folder" = "${data%/*}" ] && [ -n "$kept" ]; } &&
+      echo "left: folder $folder"
   done
   exit 0
 fi

@@ -13,6 +13,7 @@ from apimachinery.objects.resources import ENDPOINTSLICES, NAMESPACES, NETWORKPO
 from nodeagent.network import cache
 from nodeagent.network.gates import Gates
 from nodeagent.network.layout import NetworkConfig
+from nodeagent.network.loadbalancers.announcer import Announcer
 from nodeagent.network.machine import MachineNetwork, NetworkStatus
 from nodeagent.network.policies.state import PolicyState
 from nodeagent.network.policies.views import NamespaceView, PodView, PolicyView
@@ -49,6 +50,7 @@ async def run_network(
             scope.supervise("api", lambda: follow(client, state, synced))
             scope.supervise("cache", lambda: cache.keep_saved(path, state, synced, clock))
             scope.supervise("machine", network.run)
+            scope.supervise("loadbalancers", Announcer(client, state, node_name, clock).run)
             await asyncio.Event().wait()
     finally:
         if gates is not None:

@@ -19,7 +19,7 @@ from nodeagent.pods.handlers import Target
 from nodeagent.pods.images import ImageUnavailable, credentials
 from nodeagent.pods.machine import Machine
 from nodeagent.pods.operations import Kill, Start
-from nodeagent.pods.storage import PodStorage, is_recursive
+from nodeagent.pods.storage import PodStorage, Provided, is_recursive
 from nodeagent.pods.view import Container, Pod, VolumeMount
 from nodeagent.volumes import trees
 from nodeagent.volumes.fields import FieldError, PodFacts
@@ -75,6 +75,10 @@ class Actions:
             self._storage.refresh(pod, self._facts(pod, ips), contents, self._stamp())
         except (MountFailed, MissingReference) as error:
             log.info("volumes not refreshed", pod=pod.full_name, error=str(error))
+
+    @property
+    def volumes(self) -> Mapping[str, Provided]:
+        return self._storage.provided
 
     async def overfull(self, pod: Pod) -> str:
         """What to evict the pod for, in words: a volume that holds more than it may. Empty: nothing."""

@@ -55,6 +55,18 @@ class Cgroups:
         except (OSError, ValueError):
             return 0
 
+    def some_process(self, uid: str) -> int | None:
+        """A process of the pod's, for what all of them share."""
+        folder = (self._mount if self.unified else self._mount / "memory") / self._root / f"pod{uid}"
+        try:
+            for listed in folder.glob("*/cgroup.procs"):
+                found = listed.read_text().split()
+                if found:
+                    return int(found[0])
+        except (OSError, ValueError):
+            return None
+        return None
+
     def uids(self) -> set[str]:
         """Pods that have a cgroup, living or left over."""
         found: set[str] = set()

@@ -6,7 +6,7 @@ Nothing here has to survive: whatever the worker forgets at a restart it finds a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -45,6 +45,7 @@ from nodeagent.pods.probes import Change, Probes, Watched
 from nodeagent.pods.references import REFRESH_SECONDS
 from nodeagent.pods.reporter import Reporter
 from nodeagent.pods.status import OWNED_CONDITIONS, pod_status
+from nodeagent.pods.storage import Provided
 from nodeagent.pods.sync import Plan, sync
 from nodeagent.pods.view import Pod, PodStatus
 
@@ -115,6 +116,11 @@ class Worker:
     def torn_down(self) -> bool:
         """It gave back what it had of this machine."""
         return self._notes.facts.torn_down
+
+    @property
+    def volumes(self) -> Mapping[str, Provided]:
+        """By name, once they are set up."""
+        return self._actions.volumes
 
     async def overfull(self) -> str:
         """What to evict the pod for: a volume that holds more than it may. Empty: nothing."""

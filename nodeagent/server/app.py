@@ -30,10 +30,11 @@ from nodeagent.pods.roster import Roster
 from nodeagent.pods.view import Pod
 from nodeagent.pods.worker import Worker
 from nodeagent.server import dialling, missed, portforward, streams, upgrades
+from nodeagent.server.figures import Figures
 from nodeagent.stats.exposition import CONTENT_TYPE
 from nodeagent.stats.machine import measure_usage
 from nodeagent.stats.metrics import PodRuns, cadvisor_metrics, own_metrics, resource_metrics
-from nodeagent.stats.summary import PodName, Summary
+from nodeagent.stats.summary import Summary
 
 log = structlog.get_logger(__name__)
 ENGINE_NAME = "pilothouse-engine"
@@ -61,6 +62,7 @@ class Server:
         self._health = health
         self._may_reach = may_reach
         self._summary = Summary(config.node_name)
+        self._figures = Figures(config, clock)
 
     @asynccontextmanager
     async def serving(self, tls: ssl.SSLContext) -> AsyncIterator[tuple[str, int]]:
@@ -190,38 +192,34 @@ class Server:
         return await dialling.serve(request, lambda address: address in own or self._may_reach(address))
 
     async def _stats(self, _: web.Request) -> web.Response:
-        names = [
-            PodName(
-                name=worker.pod.metadata.name,
-                namespace=worker.pod.metadata.namespace,
-                uid=worker.uid,
-                started_at=worker.api_view().status.start_time,
-            )
-            for worker in self._roster.workers()
-        ]
-        summary = self._summary.build(self._clock.now().timestamp(), names, await self._runtime.usages())
+        figures = await self._figures.of(self._roster.workers())
+        usages, now = await self._runtime.usages(), self._clock.now().timestamp()
+        summary = self._summary.build(now, figures, usages, self._figures.node())
         return web.Response(body=msgspec.json.encode(summary), content_type="application/json")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return _exposed(own_metrics({name: h.restarts for name, h in self._health().items()}, self._runs()))
+        return _exposed(own_metrics({name: h.restarts for name, h in self._health().items()}, await self._runs()))
 
     async def _resource_metrics(self, _: web.Request) -> web.Response:
         usages, now = await self._runtime.usages(), self._clock.now().timestamp()
-        return _exposed(resource_metrics(now, measure_usage(), self._runs(), usages))
+        return _exposed(resource_metrics(now, measure_usage(), await self._runs(), usages))
 
     async def _cadvisor_metrics(self, _: web.Request) -> web.Response:
         usages, now = await self._runtime.usages(), self._clock.now().timestamp()
-        return _exposed(cadvisor_metrics(now, measure_usage(), self._runs(), usages))
+        return _exposed(cadvisor_metrics(now, measure_usage(), await self._runs(), usages))
 
-    def _runs(self) -> list[PodRuns]:
+    async def _runs(self) -> list[PodRuns]:
+        workers = list(self._roster.workers())
         return [
             PodRuns(
-                name=worker.pod.metadata.name,
-                namespace=worker.pod.metadata.namespace,
-                uid=worker.uid,
+                name=figures.name,
+                namespace=figures.namespace,
+                uid=figures.uid,
                 containers=tuple(worker.containers),
+                interfaces=figures.interfaces,
+                volumes=figures.volumes,
             )
-            for worker in self._roster.workers()
+            for worker, figures in zip(workers, await self._figures.of(workers), strict=True)
         ]
 
     def _worker(self, request: web.Request) -> tuple[Worker, str]:

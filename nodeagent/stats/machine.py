@@ -13,7 +13,7 @@ from apimachinery.objects import quantity
 from nodeagent.cri.pause import architecture
 
 _SIOCGIFADDR = 0x8915
-_OWN_LINKS = ("lo", "cni", "veth", "docker", "virbr", "flannel", "br-", "pilothouse", "ph-", "vxlan", "wg")
+OWN_LINKS = ("lo", "cni", "veth", "docker", "virbr", "flannel", "br-", "pilothouse", "ph-", "vxlan", "wg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ def _first_address(probe: socket.socket) -> str:
     import fcntl
 
     for _, name in socket.if_nameindex():
-        if name.startswith(_OWN_LINKS):
+        if name.startswith(OWN_LINKS):
             continue
         try:
             answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))

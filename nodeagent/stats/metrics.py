@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodeagent.cri.types import Container, Usage
 from nodeagent.stats.exposition import Family, Sample, text
+from nodeagent.stats.filesystems import Space, VolumeUse
 from nodeagent.stats.machine import NodeUsage
+from nodeagent.stats.network import Interface
 
 _NANO = 1e-9
 
@@ -21,6 +23,8 @@ class PodRuns:
     namespace: str
     uid: str
     containers: Sequence[Container] = ()
+    interfaces: Sequence[Interface] = ()
+    volumes: Sequence[VolumeUse] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ def own_metrics(restarts: Mapping[str, int], pods: Sequence[PodRuns]) -> str:
                 "Restarts of the agent's supervised parts.",
                 [Sample({"task": name}, count) for name, count in sorted(restarts.items())],
             ),
+            *_volume_families(pods),
         ]
     )
 
@@ -189,12 +194,54 @@ def cadvisor_metrics(now: float, node: NodeUsage, pods: Sequence[PodRuns], usage
                 "Start time of the container since unix epoch in seconds.",
                 [Sample(m.cadvisor_labels, int(m.ran.started_at)) for m in measured if m.ran is not None],
             ),
+            *_network_families(pods),
             Family("machine_cpu_cores", "gauge", "Number of logical CPU cores.", [Sample({}, node.cpus)]),
             Family(
                 "machine_memory_bytes", "gauge", "Amount of memory installed on the machine.", [Sample({}, node.memory)]
             ),
         ]
     )
+
+
+def _volume_families(pods: Sequence[PodRuns]) -> Iterator[Family]:
+    """Of claims; those of several pods are told once."""
+    spaces = {(pod.namespace, one.claim): one.space for pod in pods for one in pod.volumes if one.claim}
+    figures: Sequence[tuple[str, str, Callable[[Space], int]]] = (
+        ("available_bytes", "Number of available bytes in the volume", lambda space: space.available),
+        ("capacity_bytes", "Capacity in bytes of the volume", lambda space: space.capacity),
+        ("inodes", "Maximum number of inodes in the volume", lambda space: space.inodes),
+        ("inodes_free", "Number of free inodes in the volume", lambda space: space.inodes_free),
+        ("inodes_used", "Number of used inodes in the volume", lambda space: space.inodes_used),
+        ("used_bytes", "Number of used bytes in the volume", lambda space: space.used),
+    )
+    for name, help_, value in figures:
+        samples = [
+            Sample({"namespace": namespace, "persistentvolumeclaim": claim}, value(space))
+            for (namespace, claim), space in sorted(spaces.items(), key=lambda item: item[0])
+        ]
+        yield Family(f"kubelet_volume_stats_{name}", "gauge", f"[ALPHA] {help_}", samples)
+
+
+def _network_families(pods: Sequence[PodRuns]) -> Iterator[Family]:
+    figures: Sequence[tuple[str, str, Callable[[Interface], int]]] = (
+        ("receive_bytes", "bytes received", lambda one: one.received),
+        ("receive_errors", "errors encountered while receiving", lambda one: one.receive_errors),
+        ("receive_packets", "packets received", lambda one: one.received_packets),
+        ("receive_packets_dropped", "packets dropped while receiving", lambda one: one.received_dropped),
+        ("transmit_bytes", "bytes transmitted", lambda one: one.sent),
+        ("transmit_errors", "errors encountered while transmitting", lambda one: one.send_errors),
+        ("transmit_packets", "packets transmitted", lambda one: one.sent_packets),
+        ("transmit_packets_dropped", "packets dropped while transmitting", lambda one: one.sent_dropped),
+    )
+    for name, what, value in figures:
+        samples = [
+            Sample(
+                {"id": f"/{pod.uid}", "interface": one.name, "namespace": pod.namespace, "pod": pod.name}, value(one)
+            )
+            for pod in pods
+            for one in pod.interfaces
+        ]
+        yield Family(f"container_network_{name}_total", "counter", f"Cumulative count of {what}", samples)
 
 
 def _measured(pods: Sequence[PodRuns], usages: Iterable[Usage]) -> Iterable[_Measured]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from apimachinery.objects.meta import format_time
 from nodeagent.cri.types import Usage
+from nodeagent.stats import network
+from nodeagent.stats.filesystems import Space, VolumeUse
 from nodeagent.stats.machine import cpu_nanoseconds, memory_info
+from nodeagent.stats.network import Interface
 
 JSON = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodName:
-    """Which pod a usage belongs to, and since when it runs."""
+class PodFigures:
+    """Which pod a usage belongs to, since when it runs, and what the runtime does not count."""
 
     name: str
     namespace: str
     uid: str
     started_at: str | None
+    interfaces: Sequence[Interface] = ()
+    volumes: Sequence[VolumeUse] = ()
+    logs: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Bytes by container."""
 
 
 class Rates:
@@ -55,18 +62,20 @@ class Summary:
         self._node_name = node_name
         self._rates = Rates()
 
-    def build(self, now: float, pods: Iterable[PodName], usages: Sequence[Usage]) -> JSON:
+    def build(self, now: float, pods: Iterable[PodFigures], usages: Sequence[Usage], disk: Space | None = None) -> JSON:
+        """`disk`: the file system of pods, images and logs."""
         by_pod: dict[str, list[Usage]] = {}
         for usage in usages:
             by_pod.setdefault(usage.uid, []).append(usage)
-        summary = {"node": self._node(now), "pods": [self._pod(now, p, by_pod.get(p.uid, [])) for p in pods]}
+        summary = {"node": self._node(now, disk), "pods": [self._pod(now, p, by_pod.get(p.uid, [])) for p in pods]}
         self._rates.keep_only({"", *(usage.id for usage in usages)})
         return summary
 
-    def _node(self, now: float) -> JSON:
+    def _node(self, now: float, disk: Space | None) -> JSON:
         memory, worked = memory_info(), cpu_nanoseconds()
         total, available = memory.get("MemTotal", 0), memory.get("MemAvailable", 0)
         time = _time(now)
+        space = {"fs": _space(disk, time), "runtime": {"imageFs": _space(disk, time)}} if disk is not None else {}
         return {
             "nodeName": self._node_name,
             "cpu": {
@@ -80,10 +89,14 @@ class Summary:
                 "usageBytes": total - memory.get("MemFree", 0),
                 "workingSetBytes": total - available,
             },
+            **_network(network.of_machine(), time),
+            **space,
         }
 
-    def _pod(self, now: float, pod: PodName, usages: Sequence[Usage]) -> JSON:
-        containers = [self._container(usage) for usage in usages]
+    def _pod(self, now: float, pod: PodFigures, usages: Sequence[Usage]) -> JSON:
+        containers = [self._container(usage, pod.logs.get(usage.name)) for usage in usages]
+        time = _time(now)
+        own = sum(volume.space.used for volume in pod.volumes if not volume.claim)
         return {
             "podRef": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
             "startTime": pod.started_at,
@@ -99,9 +112,15 @@ class Summary:
                 "workingSetBytes": sum(usage.memory_working_set for usage in usages),
                 "rssBytes": sum(usage.memory_rss for usage in usages),
             },
+            **_network(pod.interfaces, time),
+            "volume": [_volume(volume, pod.namespace, time) for volume in pod.volumes],
+            "ephemeral-storage": {
+                "time": time,
+                "usedBytes": sum(usage.writable_bytes for usage in usages) + sum(pod.logs.values()) + own,
+            },
         }
 
-    def _container(self, usage: Usage) -> JSON:
+    def _container(self, usage: Usage, log_bytes: int | None) -> JSON:
         time = _time(usage.timestamp)
         return {
             "name": usage.name,
@@ -119,7 +138,42 @@ class Summary:
                 "majorPageFaults": usage.major_page_faults,
             },
             "rootfs": {"time": time, "usedBytes": usage.writable_bytes, "inodesUsed": usage.writable_inodes},
+            **({"logs": {"time": time, "usedBytes": log_bytes}} if log_bytes is not None else {}),
         }
+
+
+def _network(interfaces: Sequence[Interface], time: str) -> JSON:
+    """The first interface stands for all, as upstream has it; every one is listed besides."""
+    if not interfaces:
+        return {}
+    listed = [
+        {
+            "name": one.name,
+            "rxBytes": one.received,
+            "rxErrors": one.receive_errors,
+            "txBytes": one.sent,
+            "txErrors": one.send_errors,
+        }
+        for one in interfaces
+    ]
+    return {"network": {"time": time, **listed[0], "interfaces": listed}}
+
+
+def _space(space: Space, time: str) -> JSON:
+    return {
+        "time": time,
+        "availableBytes": space.available,
+        "capacityBytes": space.capacity,
+        "usedBytes": space.used,
+        "inodesFree": space.inodes_free,
+        "inodes": space.inodes,
+        "inodesUsed": space.inodes_used,
+    }
+
+
+def _volume(volume: VolumeUse, namespace: str, time: str) -> JSON:
+    claim = {"pvcRef": {"name": volume.claim, "namespace": namespace}} if volume.claim else {}
+    return {**_space(volume.space, time), "name": volume.name, **claim}
 
 
 def _time(seconds: float) -> str:

@@ -147,13 +147,19 @@ def uncordon(data_dir: Path, nodes: tuple[str, ...]) -> None:
 @click.option("--no-drain", is_flag=True, help="Do not move the pods away first.")
 @click.option("--drain-timeout", default=300.0, show_default=True, help="Seconds to wait until the pods are gone.")
 @click.option("--purge-packages", is_flag=True, help="Uninstall the packages that the join had to install.")
+@click.option("--delete-data", is_flag=True, help="Remove the folders of volumes from the machines too.")
 @click.option("--forget", "only_forget", is_flag=True, help="Only delete the node: the machine is lost.")
 @output_option
 @click.pass_obj
 def remove(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
-    """Take nodes out of the cluster and put their machines back as they were."""
+    """Take nodes out of the cluster and put their machines back as they were.
+
+    Folders of volumes stay where they are, and are named, unless --delete-data is given.
+    """
     seconds = 0 if given["no_drain"] else given["drain_timeout"]
-    options = LeaveOptions(drain_seconds=seconds, purge_packages=given["purge_packages"])
+    options = LeaveOptions(
+        drain_seconds=seconds, purge_packages=given["purge_packages"], delete_data=given["delete_data"]
+    )
     access = read_access(given)
 
     async def take_out(cluster: Cluster, text: str, tell: Tell, confirm: Confirmer) -> str:
@@ -161,8 +167,8 @@ def remove(data_dir: Path, nodes: tuple[str, ...], **given: Any) -> None:
             await forget(text, cluster)
             return "forgotten; its machine was not touched"
         target, entry, name = await find_machine(cluster, text, access)
-        await leave(name, target, entry, options, cluster=cluster, progress=tell, confirm=confirm)
-        return "removed"
+        kept = await leave(name, target, entry, options, cluster=cluster, progress=tell, confirm=confirm)
+        return f"removed; volumes kept on the machine: {', '.join(kept)}" if kept else "removed"
 
     on_each(data_dir, nodes, take_out, yes=given["yes"], failed="could not be removed", output=given["output"])
 

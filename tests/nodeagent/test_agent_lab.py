@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -194,13 +195,34 @@ async def test_only_the_engine_is_answered(cluster: Cluster) -> None:
 
 async def test_statistics_name_pods_and_containers(cluster: Cluster) -> None:
     await cluster.start_agent()
-    await run_pod(cluster, pod_manifest("counted"))
-    async with engine_session(cluster) as session, session.get(cluster.agent_url("/stats/summary")) as answer:
-        summary = await answer.json()
+    mounted = {"volumeMounts": [{"name": "cache", "mountPath": "/cache"}]}
+    volumes = [{"name": "cache", "emptyDir": {}}]
+    # Whoever asks for its own address over the bridge has been heard of by both interfaces.
+    probe = {"exec": {"command": ["test", "-e", "/cache/done"]}, "periodSeconds": 1}
+    script = (
+        "dd if=/dev/zero of=/cache/file bs=1M count=3; ping -c 3 -i 0.1 10.42.9.1; touch /cache/done; sleep 1000000"
+    )
+    manifest = pod_manifest("counted", script, container=mounted | {"readinessProbe": probe}, volumes=volumes)
+    await run_pod(cluster, manifest)
+    async with engine_session(cluster) as session:
+        async with session.get(cluster.agent_url("/stats/summary")) as answer:
+            summary = await answer.json()
+        async with session.get(cluster.agent_url("/metrics/cadvisor")) as answer:
+            exposed = await answer.text()
     assert summary["node"]["memory"]["workingSetBytes"] > 0
     (pod,) = summary["pods"]
     assert pod["podRef"]["name"] == "counted"
     assert pod["containers"][0]["memory"]["workingSetBytes"] > 0
+    assert pod["containers"][0]["logs"]["usedBytes"] > 0
+    assert pod["network"]["name"] == "eth0"
+    assert pod["network"]["rxBytes"] >= 3 * 64
+    assert pod["network"]["txBytes"] >= 3 * 64
+    (cache,) = (volume for volume in pod["volume"] if volume["name"] == "cache")
+    assert 3 * 2**20 <= cache["usedBytes"] < 4 * 2**20
+    assert cache["capacityBytes"] > cache["availableBytes"] > 0
+    assert pod["ephemeral-storage"]["usedBytes"] >= cache["usedBytes"]
+    assert summary["node"]["fs"]["capacityBytes"] > 0
+    assert re.search(r'container_network_transmit_bytes_total\{.*pod="counted"\} [1-9]', exposed)
 
 
 async def test_a_restart_of_the_agent_touches_no_container(cluster: Cluster) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apimachinery.objects import localpath
-from engine.apiserver.authz.nodes import node_of
+from engine.apiserver.authz.nodes import SHARED_LEASES, node_of
 from engine.apiserver.guard import Write
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ class NodeRestriction:
                 _check_node(write, node)
             case "pods":
                 _check_pod(write, node)
-            case "leases" if write.name != node:
+            case "leases" if write.name != node and not write.name.startswith(SHARED_LEASES):
                 raise write.forbidden("can only access node lease with the same name as the requesting node")
             case "persistentvolumes":
                 _check_volume(write, node)

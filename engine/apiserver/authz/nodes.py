@@ -256,6 +256,10 @@ def node_of(user: User) -> str:
     return user.name.removeprefix(PREFIX)
 
 
+SHARED_LEASES = "loadbalancer-"
+"""Leases by which machines agree on who of them answers for a Service's address; on one network any of them could."""
+
+
 def _decide_lease(node: str, asked: Attributes) -> Decision:
     if asked.verb not in _OWN_LEASES:
         return NO_OPINION
@@ -263,7 +267,7 @@ def _decide_lease(node: str, asked: Attributes) -> Decision:
         return ALLOWED
     if asked.namespace != "kube-node-lease":
         return Decision(False, 'can only access leases in the "kube-node-lease" system namespace')
-    if asked.verb != "create" and asked.name != node:
+    if asked.verb != "create" and asked.name != node and not asked.name.startswith(SHARED_LEASES):
         return Decision(False, "can only access node lease with the same name as the requesting node")
     return ALLOWED
 

@@ -78,6 +78,8 @@ Restart=always
 RestartSec=2
 LimitNOFILE=1048576
 Environment=PYTHONUNBUFFERED=1
+# One heap for all threads: they wait more than they work, and each heap of its own holds on to what it had.
+Environment=MALLOC_ARENA_MAX=1
 
 [Install]
 WantedBy=multi-user.target

@@ -111,14 +111,22 @@ async def test_a_machine_becomes_a_node_runs_pods_and_is_put_back_as_it_was(lab:
     assert {event.step for event in again if event.happening == "done"} == {"connect", "preflight"}
 
     await run_pods(cluster, "m1", 3)
+    data = "/var/lib/pilothouse/volumes/pvc-1"
+    lab.run("m1", ["sh", "-c", f"mkdir -p {data} && echo kept > {data}/file"])
     gone = list[StepEvent]()
-    await leave(
+    kept = await leave(
         "m1", target(lab, "m1"), access(lab), LeaveOptions(drain_seconds=0),
         cluster=cluster, progress=gone.append, confirm=confirm,
     )  # fmt: skip
+    assert kept == [data]
+    assert lab.run("m1", ["find", "/var/lib/pilothouse", "-type", "f"]).stdout.decode().split() == [f"{data}/file"]
     with pytest.raises(NotFound):
         await cluster.client.get(NODES, "m1")
     assert (await cluster.client.list(PODS)).items == []
+    without_data = LeaveOptions(delete_data=True)
+    await leave(
+        None, target(lab, "m1"), access(lab), without_data, cluster=cluster, progress=lambda _: None, confirm=confirm
+    )
     await assert_as_before(lab, "m1", before)
 
 

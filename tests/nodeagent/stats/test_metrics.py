@@ -7,13 +7,25 @@ import pytest
 
 from nodeagent.cri.types import Container, State, Usage
 from nodeagent.stats.exposition import Family, Sample, text
+from nodeagent.stats.filesystems import Space, VolumeUse
 from nodeagent.stats.machine import NodeUsage
 from nodeagent.stats.metrics import PodRuns, cadvisor_metrics, own_metrics, resource_metrics
+from nodeagent.stats.network import parse
 
 RAN = Container(
     id="c1", sandbox_id="s", name="main", uid="u", attempt=0, state=State.RUNNING, image="nginx", started_at=90.5
 )
-PODS = [PodRuns(name="web", namespace="ns", uid="u", containers=(RAN,))]
+TABLE = """\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:       9       9    0    0    0     0          0         0        9       9    0    0    0     0       0          0
+  eth0:      12       3    0    0    0     0          0         0       34       4    0    1    0     0       0          0
+"""
+SPACE = Space(capacity=100, available=60, used=30, inodes=10, inodes_free=7, inodes_used=3)
+VOLUMES = (VolumeUse(name="v", claim="data", space=SPACE), VolumeUse(name="cache", claim="", space=SPACE))
+PODS = [
+    PodRuns(name="web", namespace="ns", uid="u", containers=(RAN,), interfaces=tuple(parse(TABLE)), volumes=VOLUMES)
+]
 USAGES = [
     Usage(id="c1", name="main", uid="u", timestamp=100.25, cpu_nanoseconds=1_500_000_000, memory_working_set=4096),
     Usage(id="x", name="stranger", uid="nobody", timestamp=100.0),
@@ -29,6 +41,17 @@ def test_resources_carry_the_moment_of_their_measurement() -> None:
     assert 'pod_cpu_usage_seconds_total{namespace="ns",pod="web"} 1.5 100250' in lines
     assert "node_cpu_usage_seconds_total 7 100500" in lines
     assert not any("stranger" in line for line in lines)
+
+
+def test_networks_and_claims_are_told() -> None:
+    lines = cadvisor_metrics(100.5, NODE, PODS, USAGES).splitlines()
+    assert 'container_network_receive_bytes_total{id="/u",interface="eth0",namespace="ns",pod="web"} 12' in lines
+    assert (
+        'container_network_transmit_packets_dropped_total{id="/u",interface="eth0",namespace="ns",pod="web"} 1' in lines
+    )
+    own = own_metrics({}, PODS * 2).splitlines()
+    assert own.count('kubelet_volume_stats_used_bytes{namespace="ns",persistentvolumeclaim="data"} 30') == 1
+    assert not any("cache" in line for line in own)
 
 
 def test_label_values_are_escaped() -> None:

@@ -9,7 +9,7 @@ from nodeagent.config import AgentConfig, ConfigError, load
 from nodeagent.cri.types import Image, RuntimeInfo, Usage
 from nodeagent.stats import node
 from nodeagent.stats.machine import Capacity, Pressure, Reserved
-from nodeagent.stats.summary import PodName, Rates, Summary
+from nodeagent.stats.summary import PodFigures, Rates, Summary
 
 READY = RuntimeInfo(name="containerd", version="1.6", ready=True, network_ready=True)
 FACTS = node.NodeFacts(
@@ -93,7 +93,7 @@ def test_rates_come_from_two_readings() -> None:
 
 def test_a_pods_usage_is_the_sum_of_its_containers() -> None:
     usages = [Usage(id=f"c{n}", name=f"n{n}", uid="u", timestamp=1.0, memory_working_set=n) for n in (1, 2)]
-    pod = PodName(name="web", namespace="d", uid="u", started_at=None)
+    pod = PodFigures(name="web", namespace="d", uid="u", started_at=None)
     (found,) = Summary("m1").build(1.0, [pod], usages)["pods"]
     assert found["memory"]["workingSetBytes"] == 3
     assert [c["name"] for c in found["containers"]] == ["n1", "n2"]
