@@ -70,6 +70,10 @@ GENERAL_KEYS: dict[str, Key] = {
     "themes": Key("T", "T", "theme", "Choose the colours"),
 }
 
+TABLE_KEYS: dict[str, Key] = {
+    "past": Key("B", "B", "back", "Back in time: the table as it was, and what has changed since"),
+}
+
 TABLE_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓  j k", "Move"),
     ("PgUp PgDn  ^b ^f", "Page"),
