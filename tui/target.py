@@ -23,6 +23,7 @@ class View(StrEnum):
     CAN = "can"
     WHO = "who"
     PAST = "past"
+    WHATIF = "whatif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

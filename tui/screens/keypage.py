@@ -15,6 +15,7 @@ from tui.screens.keys import ACTION_KEYS, GENERAL_KEYS, TABLE_HELP, TABLE_KEYS
 from tui.screens.logs import LogsScreen
 from tui.screens.past import PastScreen
 from tui.screens.rollout import RolloutScreen
+from tui.screens.whatif import WhatIfScreen
 from tui.screens.yaml import YamlScreen
 
 SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
@@ -25,6 +26,7 @@ SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
     ("Logs", LogsScreen),
     ("Rollout", RolloutScreen),
     ("Back in time", PastScreen),
+    ("What if", WhatIfScreen),
     ("Edit", EditScreen),
     ("Journal", JournalScreen),
 )

@@ -42,6 +42,7 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.MACHINE: Key("m", "m", "machine", "Machine: what it uses, shell, check, upgrade, remove, join another"),
     Action.CORDON: Key("u", "u", "cordon", "Use this machine for new pods or not: cordon, uncordon"),
     Action.DRAIN: Key("D", "D", "drain", "Drain the machine: shows what will move, then moves it"),
+    Action.WHATIF: Key("I", "I", "what if", "What if it is lost or drained: where its pods fit, what stands still"),
     Action.SUSPEND: Key("P", "P", "suspend", "Suspend or resume"),
     Action.TRIGGER: Key("t", "t", "trigger", "Start it now, besides its schedule"),
     Action.OWNER: Key("J", "J", "owner", "Jump to the object that owns it"),

@@ -19,6 +19,7 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.CONTEXTS: ("contexts", "ContextsScreen"),
     View.HELM: ("helm", "HelmScreen"),
     View.CAN: ("access", "CanScreen"),
+    View.WHATIF: ("whatif", "WhatIfScreen"),
     View.PAST: ("past", "PastScreen"),
     View.WHO: ("access", "WhoScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
