@@ -1,5 +1,6 @@
 """The what-if page by keys, and its word held against what the engine's scheduler then does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,14 @@ async def test_the_scheduler_does_what_was_foretold(running: RunningEngine, tmp_
         await press(pilot, "colon", *"po default", "enter")
         await shows(pilot, "2 pods")
         await until(running, lambda pods: [pod["spec"].get("nodeName") for pod in pods] == ["large", "large"])
+        await open_to_pods(running, "large", "small")
         await press(pilot, "colon", *"no", "enter", "slash", *"large", "enter", "I")
         text = await shows(pilot, "If large is lost", "2 fits nowhere")
         assert "1 Insufficient cpu" in text
         assert "1 unschedulable" in text
 
         await client.patch(NODES, "medium", {"spec": {"unschedulable": None}})
+        await open_to_pods(running, "medium")
         await press(pilot, "ctrl+r", "x")
         text = await shows(pilot, "If large is drained", "2 moves")
         assert text.count("moves to medium") == 2
@@ -104,9 +107,19 @@ async def test_the_scheduler_does_what_was_foretold(running: RunningEngine, tmp_
     await until(running, lambda pods: [pod["spec"].get("nodeName") for pod in pods] == ["medium", "medium"])
 
 
-async def until(engine: RunningEngine, wanted: Any) -> None:
-    import asyncio
+async def open_to_pods(engine: RunningEngine, *names: str) -> None:
+    """Until the engine has taken its taints off these machines."""
+    taints: list[Any] = []
+    for _ in range(600):
+        nodes = [await engine.client.get(NODES, name) for name in names]
+        taints = [node["spec"].get("taints") for node in nodes]
+        if not any(taints):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(taints)
 
+
+async def until(engine: RunningEngine, wanted: Any) -> None:
     pods: list[JSON] = []
     for _ in range(300):
         pods = (await engine.client.list(PODS, "default")).items
