@@ -16,6 +16,7 @@ from tui.changes import FIELD_MANAGER, Journal
 from tui.feeds.history import UsageHistory
 from tui.feeds.pulse import Pulse
 from tui.feeds.readonly import ReadOnlyTransport
+from tui.feeds.record import Recorder
 from tui.kinds.aliases import Aliases
 from tui.permissions import Permissions
 
@@ -44,6 +45,7 @@ class Session:
         self.aliases = Aliases()
         self.journal = Journal()
         self.history = UsageHistory()
+        self.records = Recorder()
         self.permissions = Permissions(self.client, clock=clock)
         self.reachable: bool | None = None
         self.trouble = ""

@@ -22,6 +22,8 @@ class View(StrEnum):
     HELM = "helm"
     CAN = "can"
     WHO = "who"
+    PAST = "past"
+    WHATIF = "whatif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,13 @@ class Target:
     """The cluster, where it is another than the one in front."""
     clusters: tuple[str, ...] = ()
     """Contexts whose objects make one table, patterns among them."""
+
+    @property
+    def table_key(self) -> tuple[object, ...]:
+        """The same for all targets that show the same rows."""
+        return (
+            self.resource.qualified, self.namespace, self.label_selector, self.field_selector, self.clusters
+        )  # fmt: skip
 
     @property
     def crumb(self) -> str:

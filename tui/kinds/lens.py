@@ -35,6 +35,7 @@ class Action(StrEnum):
     NODE = "node"
     CORDON = "cordon"
     DRAIN = "drain"
+    WHATIF = "whatif"
     SUSPEND = "suspend"
     TRIGGER = "trigger"
     XRAY = "xray"

@@ -1,6 +1,7 @@
 """The table of one kind: live, filtered as typed, the start of every way."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.widget import Widget
@@ -10,7 +11,7 @@ from tui import usagecells
 from tui.command import namespaces_of
 from tui.document import EMPTY, Line, Span
 from tui.feeds.state import FeedState, Phase
-from tui.feeds.tables import TableFeed
+from tui.feeds.tables import Batch, TableFeed
 from tui.kinds.catalog import lens_for
 from tui.kinds.lens import Action, Lens
 from tui.memory import TableChoice
@@ -18,7 +19,7 @@ from tui.rows import Column, Row
 from tui.screens import acting
 from tui.screens.allowed import denied_lines, may
 from tui.screens.base import ClusterScreen
-from tui.screens.keys import ACTION_KEYS
+from tui.screens.keys import ACTION_KEYS, TABLE_KEYS
 from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.filterexpr import parse_filter
@@ -53,7 +54,10 @@ FRAME = 0.08
 
 
 class BrowseScreen(ClusterScreen):
-    BINDINGS = [key.binding(f"act('{action.value}')") for action, key in ACTION_KEYS.items()]
+    BINDINGS = [
+        *(key.binding(f"act('{action.value}')") for action, key in ACTION_KEYS.items()),
+        TABLE_KEYS["past"].binding("past"),
+    ]
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
@@ -82,6 +86,8 @@ class BrowseScreen(ClusterScreen):
         self._namespaces: list[str | None] = [target.namespace]
         if target.namespace and target.resource.namespaced:
             self._namespaces = [*namespaces_of(target.namespace, self.session.namespaces)]
+        self._record = self.session.records.table(target.table_key)
+        self._record.opened()
         self.feed = self._make_feed()
         self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
         self.run_worker(self._learn_permissions(), group="permissions")
@@ -140,6 +146,7 @@ class BrowseScreen(ClusterScreen):
         batch = self.feed.take()
         if batch is None:
             return
+        self._keep(batch)
         if batch.columns is not None:
             self._own_columns = batch.columns
             self._set_columns()
@@ -152,6 +159,27 @@ class BrowseScreen(ClusterScreen):
             self.call_later(self._measure)
         self._show_placeholder()
         self.tell()
+
+    def _keep(self, batch: Batch) -> None:
+        """What `B` goes back through."""
+        now, live = self.session.now(), self.feed.state.phase is Phase.LIVE
+        self._record.take(batch.columns, batch.upserts, batch.removed, now, whole=live)
+        self.session.records.bound(now)
+
+    def _heard(self) -> None:
+        """The list is complete, and changes come as they happen."""
+        if self.feed.state.phase is Phase.LIVE:
+            self._flush()
+            now = self.session.now()
+            self._record.take(None, (), (), now, whole=True)
+            self._record.heard(now)
+
+    def on_unmount(self) -> None:
+        super().on_unmount()
+        self._record.closed(self.session.now())
+
+    def action_past(self) -> None:
+        self.open_target(replace(self.target, view=View.PAST, filter=self._filter))
 
     def _set_columns(self) -> None:
         columns = self.usage.columns(self._own_columns) if self.usage is not None else self._own_columns
@@ -204,6 +232,10 @@ class BrowseScreen(ClusterScreen):
                 self.table.sort_by(index, descending=descending)
 
     def _state_changed(self, state: FeedState) -> None:
+        if state.phase is Phase.STALE:
+            self._record.silent(self.session.now() - (self.session.clock.monotonic() - state.since))
+        elif state.phase is Phase.LIVE:
+            self.call_later(self._heard)
         self.set_state(state)
         self.table.set_class(state.phase is Phase.STALE, "-stale")
         self._show_placeholder()
@@ -285,7 +317,7 @@ class BrowseScreen(ClusterScreen):
         return super().check_action(action, parameters)
 
     def offers(self, action: str) -> bool:
-        return any(action == f"act('{one.value}')" for one in self.lens.actions)
+        return action in TABLE_KEYS or any(action == f"act('{one.value}')" for one in self.lens.actions)
 
     def filter_text(self) -> str:
         return self._filter

@@ -11,9 +11,11 @@ from tui.screens.describe import DescribeScreen
 from tui.screens.document import DocumentScreen
 from tui.screens.edit import EditScreen
 from tui.screens.journal import JournalScreen
-from tui.screens.keys import ACTION_KEYS, GENERAL_KEYS, TABLE_HELP
+from tui.screens.keys import ACTION_KEYS, GENERAL_KEYS, TABLE_HELP, TABLE_KEYS
 from tui.screens.logs import LogsScreen
+from tui.screens.past import PastScreen
 from tui.screens.rollout import RolloutScreen
+from tui.screens.whatif import WhatIfScreen
 from tui.screens.yaml import YamlScreen
 
 SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
@@ -23,6 +25,8 @@ SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
     ("YAML", YamlScreen),
     ("Logs", LogsScreen),
     ("Rollout", RolloutScreen),
+    ("Back in time", PastScreen),
+    ("What if", WhatIfScreen),
     ("Edit", EditScreen),
     ("Journal", JournalScreen),
 )
@@ -31,7 +35,7 @@ SCREENS: tuple[tuple[str, type[Screen[None]]], ...] = (
 def page() -> str:
     lines = ["# Keys", "", "Made by `scripts/keys` from the bindings themselves."]
     lines += _section("Everywhere", ((key.label, key.help.replace("|", "\\|")) for key in GENERAL_KEYS.values()))
-    lines += _section("Tables", TABLE_HELP)
+    lines += _section("Tables", [*TABLE_HELP, *((key.label, key.help) for key in TABLE_KEYS.values())])
     lines += ["", "## On a row", "", "| key | what it does | on |", "|---|---|---|"]
     for action, key in ACTION_KEYS.items():
         kinds = [lens.resource.plural for lens in lenses() if action in lens.actions]

@@ -42,6 +42,7 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.MACHINE: Key("m", "m", "machine", "Machine: what it uses, shell, check, upgrade, remove, join another"),
     Action.CORDON: Key("u", "u", "cordon", "Use this machine for new pods or not: cordon, uncordon"),
     Action.DRAIN: Key("D", "D", "drain", "Drain the machine: shows what will move, then moves it"),
+    Action.WHATIF: Key("I", "I", "what if", "What if it is lost or drained: where its pods fit, what stands still"),
     Action.SUSPEND: Key("P", "P", "suspend", "Suspend or resume"),
     Action.TRIGGER: Key("t", "t", "trigger", "Start it now, besides its schedule"),
     Action.OWNER: Key("J", "J", "owner", "Jump to the object that owns it"),
@@ -68,6 +69,10 @@ GENERAL_KEYS: dict[str, Key] = {
     "save": Key("ctrl+s", "^s", "save", "Save the table, as it is shown, to a CSV file"),
     "reconnect": Key("ctrl+r", "^r", "reconnect", "Reconnect and load anew, now"),
     "themes": Key("T", "T", "theme", "Choose the colours"),
+}
+
+TABLE_KEYS: dict[str, Key] = {
+    "past": Key("B", "B", "back", "Back in time: the table as it was, and what has changed since"),
 }
 
 TABLE_HELP: tuple[tuple[str, str], ...] = (

@@ -19,6 +19,8 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.CONTEXTS: ("contexts", "ContextsScreen"),
     View.HELM: ("helm", "HelmScreen"),
     View.CAN: ("access", "CanScreen"),
+    View.WHATIF: ("whatif", "WhatIfScreen"),
+    View.PAST: ("past", "PastScreen"),
     View.WHO: ("access", "WhoScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
@@ -26,5 +28,6 @@ _SCREENS: dict[View, tuple[str, str]] = {
 
 
 def screen_for(target: Target) -> ClusterScreen:
-    module, name = _SCREENS[target.view] if not target.clusters else ("clusters", "ClustersScreen")
+    several = bool(target.clusters) and target.view is View.TABLE
+    module, name = ("clusters", "ClustersScreen") if several else _SCREENS[target.view]
     return getattr(import_module(f"tui.screens.{module}"), name)(target)

@@ -163,10 +163,17 @@ async def teach(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     screen.app.push_screen(TextScreen(target, doc.lines))
 
 
+async def whatif(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    names = sorted(row.name for row in rows)
+    title = f"what if {names[0]} goes" if len(names) == 1 else f"what if {len(names)} machines go"
+    screen.open_target(Target(resource=lens.resource, view=View.WHATIF, name=",".join(names), title=title))
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
     Action.DRAIN: drain,
+    Action.WHATIF: whatif,
     Action.SUSPEND: suspend,
     Action.TRIGGER: trigger,
     Action.OWNER: owner,
