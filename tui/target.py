@@ -22,6 +22,11 @@ class View(StrEnum):
     HELM = "helm"
     CAN = "can"
     WHO = "who"
+    ALIASES = "aliases"
+    DUMPS = "dumps"
+    WORKLOADS = "workloads"
+    USERS = "users"
+    GROUPS = "groups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,9 @@ class Target:
         return bool(self.label_selector or self.field_selector or self.name)
 
 
+SCOPED_PAGES = frozenset({View.HELM, View.WORKLOADS})
+"""Pages that show what is in a namespace, or in all."""
+
 PAGES: dict[View, Target] = {
     View.FORWARDS: Target(resource=PODS, view=View.FORWARDS, title="port-forwards"),
     View.PULSES: Target(resource=PODS, view=View.PULSES, title="pulses"),
@@ -60,5 +68,10 @@ PAGES: dict[View, Target] = {
     View.CAN: Target(resource=ROLES, view=View.CAN, title="can"),
     View.WHO: Target(resource=ROLES, view=View.WHO, title="who"),
     View.CONTEXTS: Target(resource=PODS, view=View.CONTEXTS, title="contexts"),
+    View.ALIASES: Target(resource=PODS, view=View.ALIASES, title="aliases"),
+    View.DUMPS: Target(resource=PODS, view=View.DUMPS, title="saved files"),
+    View.WORKLOADS: Target(resource=PODS, view=View.WORKLOADS, title="workloads"),
+    View.USERS: Target(resource=ROLES, view=View.USERS, title="users"),
+    View.GROUPS: Target(resource=ROLES, view=View.GROUPS, title="groups"),
 }
 """Views of no object in particular: each is reached by a word of the command line, its own name."""

@@ -20,6 +20,7 @@ from tui.feeds.logring import NOTE, LogLine
 JSON = Mapping[str, Any]
 PENDING_LIMIT = 20_000
 MOST_SOURCES = 64
+"""Containers that are followed at once, each by a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +52,7 @@ def started_sources(pods: list[JSON], container: str = "") -> list[Source]:
                 told = "running" in state or "terminated" in state or "terminated" in last
                 if told and container in ("", one["name"]):
                     found.append(Source(meta.get("namespace", ""), meta.get("name", ""), one["name"]))
-    return found[:MOST_SOURCES]
+    return found
 
 
 def normal_stamp(stamp: str) -> str:

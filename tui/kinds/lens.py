@@ -47,6 +47,8 @@ class Action(StrEnum):
     DEBUG = "debug"
     TRANSFER = "transfer"
     SANITIZE = "sanitize"
+    COPY_NAMESPACE = "copy-namespace"
+    WARP = "warp"
 
 
 ANY_OBJECT = frozenset(
@@ -60,6 +62,8 @@ ANY_OBJECT = frozenset(
         Action.EDIT,
         Action.DELETE,
         Action.COPY,
+        Action.COPY_NAMESPACE,
+        Action.WARP,
     }
 )
 

@@ -1,5 +1,6 @@
 """What one may do (`:can`), what somebody may (`:can u:ann`), and who may do a thing (`:who delete pods`)."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from apimachinery.client.errors import ConnectionFailed
@@ -16,6 +17,7 @@ from tui.feeds.state import FeedState, Phase
 from tui.kinds.access import VERBS, Grant, Policy, marks, parse_subject, policy
 from tui.rows import Column, Row
 from tui.screens.listing import ListScreen
+from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.hints import Hint
 
@@ -149,6 +151,38 @@ class WhoScreen(_AccessScreen):
     def tone(self, row: Row, column: Column, text: str) -> Tone:
         del row, text
         return Tone.TEXT if column.name == "Who" else Tone.MUTED
+
+
+class SubjectsScreen(_AccessScreen):
+    """Who is bound to any role: users with the accounts of pods, or groups. Enter tells what one may do."""
+
+    COLUMNS = (Column("Name"), Column("Kind"), Column("Namespace"), Column("Bindings", "integer"))
+    WORD = ("subject", "subjects")
+
+    async def load(self) -> None:
+        wanted = ("Group",) if self.target.view is View.GROUPS else ("User", "ServiceAccount")
+        count = Counter(
+            (subject.get("kind", ""), subject.get("namespace", ""), subject.get("name", ""))
+            for binding in (await self.policy()).bindings
+            for subject in binding.get("subjects") or ()
+            if subject.get("kind") in wanted
+        )
+        self.show_rows([
+            Row(f"{kind}/{namespace}/{name}", namespace, name, (name, kind, namespace, times))
+            for (kind, namespace, name), times in sorted(count.items())
+        ])  # fmt: skip
+
+    def entered(self, row: Row) -> None:
+        kind = str(row.cells[1])
+        asked = {"User": f"u:{row.name}", "Group": f"g:{row.name}"}.get(kind, f"s:{row.namespace}/{row.name}")
+        self.conductor.open_target(Target(resource=self.target.resource, view=View.CAN, name=asked, title=asked))
+
+    def own_hints(self) -> Sequence[Hint]:
+        return [Hint("⏎", "what it may do", ""), *super().own_hints()]
+
+    def tone(self, row: Row, column: Column, text: str) -> Tone:
+        del row, text
+        return Tone.TEXT if column.name == "Name" else Tone.MUTED
 
 
 def _rows(number: int, grant: Grant) -> list[Row]:

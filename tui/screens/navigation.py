@@ -20,6 +20,11 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.HELM: ("helm", "HelmScreen"),
     View.CAN: ("access", "CanScreen"),
     View.WHO: ("access", "WhoScreen"),
+    View.ALIASES: ("aliases", "AliasesScreen"),
+    View.DUMPS: ("dumps", "DumpsScreen"),
+    View.WORKLOADS: ("workloads", "WorkloadsScreen"),
+    View.USERS: ("access", "SubjectsScreen"),
+    View.GROUPS: ("access", "SubjectsScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
 """Module of this package, and its class."""

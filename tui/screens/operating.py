@@ -163,6 +163,23 @@ async def teach(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     screen.app.push_screen(TextScreen(target, doc.lines))
 
 
+async def copy_namespace(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    names = list(dict.fromkeys(row.namespace for row in rows if row.namespace))
+    if not names:
+        screen.notify(f"{lens.resource.plural} are in no namespace.")
+        return
+    screen.app.copy_to_clipboard("\n".join(names))
+    screen.notify(f"Copied {names[0] if len(names) == 1 else f'{len(names)} namespaces'}.")
+
+
+async def warp(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    namespace = rows[0].namespace
+    if not namespace:
+        screen.notify(f"{lens.resource.plural} are in no namespace.")
+    else:
+        screen.conductor.use_namespace(namespace)
+
+
 OPERATIONS: dict[Action, Operation] = {
     Action.EDIT: edit,
     Action.CORDON: cordon,
@@ -180,4 +197,6 @@ OPERATIONS: dict[Action, Operation] = {
     Action.SANITIZE: sanitize,
     Action.FORWARD: forward,
     Action.FORWARDS: forwards,
+    Action.COPY_NAMESPACE: copy_namespace,
+    Action.WARP: warp,
 }
