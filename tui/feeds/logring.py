@@ -78,17 +78,21 @@ class LogRing:
     def extend(self, lines: list[LogLine]) -> int:
         """Add lines; returns how many old ones fell off."""
         size = max(1, min(BLOCK, self.limit // 10))
-        for line in lines:
+        at = 0
+        while at < len(lines):
             block = self._blocks[-1] if self._blocks else None
             if block is None or block.packed is not None:
                 block = _Block(self.end)
                 self._blocks.append(block)
-            block.sources.append(line.source)
-            block.stamps.append(line.stamp)
+            part = lines[at : at + size - len(block)]
             # A line holds no newline: blocks are cut at them.
-            block.texts.append(line.text if "\n" not in line.text else line.text.replace("\n", "⏎"))
-            block.characters += len(line.text)
-            self.end += 1
+            texts = [line[2] if "\n" not in line[2] else line[2].replace("\n", "⏎") for line in part]
+            block.sources.extend([line[0] for line in part])
+            block.stamps += [line[1] for line in part]
+            block.texts += texts
+            block.characters += sum(map(len, texts))
+            at += len(part)
+            self.end += len(part)
             if len(block) >= size or block.characters >= CHARACTERS:
                 block.pack()
                 self._stored += block.stored
