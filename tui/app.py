@@ -345,6 +345,9 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Helm", "Releases, their values and history", lambda: self.action_word("helm"))
         yield SystemCommand("Can", "What you may do here", lambda: self.action_word("can"))
         yield SystemCommand("Contexts", "Switch to another cluster", lambda: self.action_word("contexts"))
+        yield SystemCommand(
+            "Health", "Certificates, disks, heat, backups, versions", lambda: self.action_word("health")
+        )
         yield SystemCommand("Workloads", "All that runs, in one table", lambda: self.action_word("workloads"))
         yield SystemCommand("Saved files", "Tables, documents and logs saved here", lambda: self.action_word("dumps"))
         yield SystemCommand("Users", "Who has any rights, and which", lambda: self.action_word("users"))

@@ -51,6 +51,7 @@ APP_WORDS: dict[str, str] = {
     "xray": "xray",
     "xr": "xray",
     "x": "xray",
+    "health": "health",
 }
 
 WITH_WORDS = frozenset({"can", "who", "helm", "workloads", "xray"})

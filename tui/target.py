@@ -27,6 +27,7 @@ class View(StrEnum):
     WORKLOADS = "workloads"
     USERS = "users"
     GROUPS = "groups"
+    HEALTH = "health"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ PAGES: dict[View, Target] = {
     View.DUMPS: Target(resource=PODS, view=View.DUMPS, title="saved files"),
     View.WORKLOADS: Target(resource=PODS, view=View.WORKLOADS, title="workloads"),
     View.USERS: Target(resource=ROLES, view=View.USERS, title="users"),
+    View.HEALTH: Target(resource=PODS, view=View.HEALTH, title="health"),
     View.GROUPS: Target(resource=ROLES, view=View.GROUPS, title="groups"),
 }
 """Views of no object in particular: each is reached by a word of the command line, its own name."""

@@ -1,4 +1,4 @@
-"""How warm the machine is, and whether it is slowed down for it: from the kernel's files. Small boards tell the most."""
+"""How warm the machine is, and whether it is slowed down for it: from the kernel's files."""
 
 from __future__ import annotations
 

@@ -127,7 +127,8 @@ KINDS = (
     Kind("", "configmaps", "ConfigMap", True, [_column("Name"), _column("Data", "integer"), _column("Age")],
          lambda o: [o["metadata"]["name"], len(o.get("data") or {}), ""], ("cm",)),
     Kind("", "secrets", "Secret", True, [_column("Name"), _column("Type"), _column("Data", "integer"), _column("Age")],
-         lambda o: [o["metadata"]["name"], o.get("type", "Opaque"), len(o.get("data") or {}), ""]),
+         lambda o: [o["metadata"]["name"], o.get("type", "Opaque"), len(o.get("data") or {}), ""],
+         fields=lambda o: {"type": o.get("type", "Opaque")}),
     *(
         Kind("rbac.authorization.k8s.io", plural, kind, namespaced, [_column("Name"), _column("Age")],
              lambda o: [o["metadata"]["name"], ""])

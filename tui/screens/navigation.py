@@ -25,6 +25,7 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.WORKLOADS: ("workloads", "WorkloadsScreen"),
     View.USERS: ("access", "SubjectsScreen"),
     View.GROUPS: ("access", "SubjectsScreen"),
+    View.HEALTH: ("health", "HealthScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
 """Module of this package, and its class."""

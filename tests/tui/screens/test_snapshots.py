@@ -62,6 +62,7 @@ SCREENS: list[Any] = [
     pytest.param(":who delete pods⏎", id="who"),
     pytest.param(":ctx⏎", id="contexts"),
     pytest.param(":journal⏎", id="journal"),
+    pytest.param(":health⏎", id="health"),
     pytest.param("n", id="namespaces"),
     pytest.param("T", id="themes"),
     pytest.param(":deploy⏎GS", id="scale"),
