@@ -90,6 +90,14 @@ class CanScreen(_AccessScreen):
         if not asked:
             await self._ours()
             return
+        if asked.startswith("role:"):
+            namespace, _, name = asked.removeprefix("role:").rpartition("/")
+            rules = (await self.policy()).roles.get((namespace, name))
+            grants = [Grant(rule=rule, role=name, binding="", namespace=namespace) for rule in rules or ()]
+            self.show_rows([row for number, grant in enumerate(grants) for row in _rows(number, grant)])
+            if not grants:
+                self.say(f"{name} has no rules." if rules is not None else f"There is no role {name}.")
+            return
         subject = parse_subject(asked)
         if subject is None:
             self.say(f'"{asked}": write u:NAME, g:NAME or s:NAMESPACE/NAME', Tone.WARN)
@@ -110,6 +118,8 @@ class CanScreen(_AccessScreen):
 
     def own_crumbs(self, *, first: bool) -> list[str]:
         del first
+        if self.target.name.startswith("role:"):
+            return [f"what {self.target.title} allows"]
         return [f"what {self.target.name or 'you'} may do"]
 
     def tone(self, row: Row, column: Column, text: str) -> Tone:
@@ -187,7 +197,7 @@ class SubjectsScreen(_AccessScreen):
 
 def _rows(number: int, grant: Grant) -> list[Row]:
     rule = grant.rule
-    by = f"{grant.role} by {grant.binding}" if grant.role else ""
+    by = f"{grant.role} by {grant.binding}" if grant.role and grant.binding else grant.role
     names = " ".join(rule.resource_names)
     return [
         Row(

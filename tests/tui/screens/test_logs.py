@@ -210,3 +210,33 @@ async def test_containers_that_are_not_followed_are_counted(start: Start, cluste
     async with start(size=(120, 30)) as pilot:
         await open_web_logs(pilot)
         assert "9 more containers are not followed" in screen_text(pilot)
+
+
+async def test_ranges_previous_times_lines_drawn_and_clearing(start: Start, cluster: MemoryCluster) -> None:
+    say(cluster, PODS[0], 7, "hello")
+
+    def asked() -> dict[str, str]:
+        return next(query for _, path, query in reversed(cluster.requests) if path.endswith("/log"))
+
+    async with start(size=(140, 30)) as pilot:
+        await open_web_logs(pilot)
+        await pilot.press("3")
+        await settled(pilot)
+        assert asked()["sinceSeconds"] == "300"
+        assert "tailLines" not in asked()
+        await pilot.press("h")
+        await settled(pilot)
+        assert "the last 15 minutes" in screen_text(pilot)
+        await pilot.press("escape", "1", "t")
+        await settled(pilot)
+        assert "00:00:07.000 " in screen_text(pilot)
+        await pilot.press("m")
+        await settled(pilot)
+        assert "── 00:00:00 ──" in screen_text(pilot)
+        await pilot.press("C")
+        await settled(pilot)
+        assert "hello" not in screen_text(pilot)
+        await pilot.press("p")
+        await settled(pilot)
+        assert asked()["previous"] == "true"
+        assert "previous run" in screen_text(pilot)
