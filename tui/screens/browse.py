@@ -88,6 +88,8 @@ class BrowseScreen(ClusterScreen):
         return self.table
 
     def on_mount(self) -> None:
+        if self._begun:
+            return
         target = self.target
         self._namespaces: list[str | None] = [target.namespace]
         if target.namespace and target.resource.namespaced:

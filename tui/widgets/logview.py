@@ -35,8 +35,10 @@ _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _NO_ROW = Row("", "", "", ())
 CLOCK = slice(11, 23)
 """Hours to milliseconds of a stamp."""
-SLICE = 0.008
+SLICE = 0.012
 """Seconds of one turn that a search may take."""
+TOLD = 0.15
+"""Seconds between two pictures of a search that goes on."""
 RECENT = 2000
 """Newest lines whose width decides how far one can scroll sideways."""
 LEVEL_WIDTH = 5
@@ -96,6 +98,7 @@ class LogView(ScrollView, can_focus=True):
         self._searched = 0
         """The number of the next line that the search looks at."""
         self._search = 0
+        self._told = 0.0
         self._probed = 0
         self.columns = False
 
@@ -161,12 +164,16 @@ class LogView(ScrollView, can_focus=True):
             self._searched = first + len(texts)
             if time.perf_counter() > until:
                 break
-        if self._searched < self.ring.end:
+        going_on = self._searched < self.ring.end
+        if going_on:
             self.set_timer(0.001, lambda: self._search_on(search))
-        if self.wrap:
-            self._measure_more()
-        self._settle()
-        self.post_message(self.Searched())
+        if not going_on or until - self._told > TOLD:
+            # What was found is drawn now and then: drawing costs as much as a slice.
+            self._told = until
+            if self.wrap:
+                self._measure_more()
+            self._settle()
+            self.post_message(self.Searched())
 
     def clear(self) -> None:
         self.ring.clear()
