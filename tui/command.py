@@ -52,6 +52,8 @@ APP_WORDS: dict[str, str] = {
     "xr": "xray",
     "x": "xray",
     "health": "health",
+    "dir": "dir",
+    "ls": "dir",
 }
 
 WITH_WORDS = frozenset({"can", "who", "helm", "workloads", "xray"})
@@ -82,6 +84,10 @@ class Command:
 
 
 def parse_command(text: str, aliases: Aliases) -> Command:
+    first, _, path = text.strip().partition(" ")
+    if APP_WORDS.get(first.lower()) == "dir":
+        # A path may hold anything, slashes and signs too.
+        return Command(word="dir", argument=path.strip())
     head, slash, wanted = text.strip().partition(" /")
     words = [word for word in head.split() if not word.startswith("@")]
     contexts = contexts_in(head)

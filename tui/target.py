@@ -28,6 +28,7 @@ class View(StrEnum):
     USERS = "users"
     GROUPS = "groups"
     HEALTH = "health"
+    FOLDER = "dir"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ PAGES: dict[View, Target] = {
     View.WORKLOADS: Target(resource=PODS, view=View.WORKLOADS, title="workloads"),
     View.USERS: Target(resource=ROLES, view=View.USERS, title="users"),
     View.HEALTH: Target(resource=PODS, view=View.HEALTH, title="health"),
+    View.FOLDER: Target(resource=PODS, view=View.FOLDER, title="folder"),
     View.GROUPS: Target(resource=ROLES, view=View.GROUPS, title="groups"),
 }
 """Views of no object in particular: each is reached by a word of the command line, its own name."""

@@ -26,6 +26,7 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.USERS: ("access", "SubjectsScreen"),
     View.GROUPS: ("access", "SubjectsScreen"),
     View.HEALTH: ("health", "HealthScreen"),
+    View.FOLDER: ("folder", "FolderScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
 """Module of this package, and its class."""
