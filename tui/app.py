@@ -26,7 +26,7 @@ from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
 from tui.settings import SettingsFolder, config_folder
-from tui.target import PAGES, SCOPED_PAGES, Target, View
+from tui.target import LOCAL_PAGES, PAGES, SCOPED_PAGES, Target, View
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
@@ -326,6 +326,10 @@ class PilothouseApp(App[None]):
             self.notify(problem, severity="warning", title="Settings", timeout=15)
 
     def _page(self, page: Target, argument: str) -> None:
+        if page.view in LOCAL_PAGES and self.is_web:
+            # Whoever looks on from a browser is a guest on this computer.
+            self.notify("Files of this computer are not shown in a browser.", severity="warning")
+            return
         if page.view in SCOPED_PAGES:
             scope = self.session.namespace if not argument else "" if argument in ALL_NAMESPACES else argument
             self.go_to(replace(page, namespace=scope or None))

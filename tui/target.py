@@ -60,6 +60,8 @@ class Target:
         return bool(self.label_selector or self.field_selector or self.name)
 
 
+LOCAL_PAGES = frozenset({View.FOLDER, View.DUMPS})
+"""Pages of files on this computer."""
 SCOPED_PAGES = frozenset({View.HELM, View.WORKLOADS})
 """Pages that show what is in a namespace, or in all."""
 

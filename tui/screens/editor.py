@@ -20,7 +20,7 @@ def editor_command() -> str:
 
 def edit_file(screen: "ClusterScreen", path: Path) -> None:
     """In the terminal, which the app leaves to the editor for as long."""
-    if screen.app.is_headless or not sys.stdin.isatty():
+    if screen.app.is_headless or screen.app.is_web or not sys.stdin.isatty():
         screen.notify("An editor of your own needs a terminal.", severity="warning")
         return
     screen.run_worker(_edit(screen, path), group="editor", exclusive=True)
