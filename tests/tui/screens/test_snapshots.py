@@ -129,7 +129,8 @@ def test_screen_looks_as_it_did(
     snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str, size: tuple[int, int], theme: str
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.chdir("/")
     found: list[str] = []
 
