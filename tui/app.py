@@ -19,13 +19,14 @@ from apimachinery.client.transport import Transport
 from apimachinery.objects.resources import PODS, Resource
 from tui.command import ALL_NAMESPACES
 from tui.contexts import Contexts
+from tui.keymap import Keymap
 from tui.memory import Memory, state_file
 from tui.palette import DEFAULT_DARK, Palette, load_palette
 from tui.screens.base import ClusterScreen
 from tui.screens.navigation import screen_for
 from tui.session import Session
 from tui.settings import SettingsFolder, config_folder
-from tui.target import PAGES, Target, View
+from tui.target import LOCAL_PAGES, PAGES, SCOPED_PAGES, Target, View
 
 if TYPE_CHECKING:
     from tui.feeds.forward import Forward, ForwardSpec
@@ -107,6 +108,8 @@ class PilothouseApp(App[None]):
             on_change=self._tell,
         )
         self.settings = settings or SettingsFolder(None)
+        self.keymap = Keymap()
+        self.header_hidden = False
         self._parked: list[Session] = []
         self._beside: dict[str, Session] = {}
         if namespace is not None:
@@ -126,9 +129,9 @@ class PilothouseApp(App[None]):
         return dict(load_palette_defaults(self.palette))
 
     def on_mount(self) -> None:
+        self._look_at_settings()
         self.go_to(self._first)
         self._attend()
-        self._look_at_settings()
         self.set_interval(SETTINGS_PERIOD, self._look_at_settings)
         for problem in self.palette.problems:
             self.notify(problem, severity="warning", title="Theme")
@@ -171,6 +174,10 @@ class PilothouseApp(App[None]):
         if not isinstance(screen, ClusterScreen):
             return
         root = self._history[self._at] if self._at >= 0 else screen.target
+        if root.view is not View.TABLE:
+            if root.view in SCOPED_PAGES and root.namespace != namespace:
+                self.go_to(replace(root, namespace=namespace))
+            return
         if root.resource.namespaced and root.namespace != namespace:
             self.go_to(
                 Target(resource=root.resource, namespace=namespace, filter=screen.filter_text(), clusters=root.clusters)
@@ -281,23 +288,49 @@ class PilothouseApp(App[None]):
 
                 if isinstance(self.screen, ClusterScreen):
                     self.push_screen(JournalScreen(self.screen))
-            case "aliases":
-                from tui.screens.pages import open_aliases
-
-                open_aliases(self, self.session)
+            case "xray":
+                self._xray(argument)
             case _ if word in PAGES:
                 self._page(PAGES[View(word)], argument)
             case _:
                 pass
 
+    def _xray(self, argument: str) -> None:
+        """`KIND [NAMESPACE]`: the trees of all objects of a kind."""
+        kind, *rest = argument.split() or ["deployments"]
+        resource = self.session.aliases.resolve(kind)
+        if resource is None:
+            self.notify(f'The server has no kind named "{kind}".', severity="warning")
+            return
+        scope = (self.session.namespace or "") if not rest else "" if rest[0] in ALL_NAMESPACES else rest[0]
+        namespace = scope or None if resource.namespaced else None
+        self.go_to(Target(resource=resource, view=View.XRAY, namespace=namespace, title=f"{resource.plural} x-ray"))
+
     def _look_at_settings(self) -> None:
         """The user's files, read when they have changed; what is wrong in them is said on the screen."""
-        if self.settings.load(self.session.access.context):
-            for problem in self.settings.current.problems:
-                self.notify(problem, severity="warning", title="Settings", timeout=15)
+        if not self.settings.load(self.session.access.context):
+            return
+        problems = list(self.settings.current.problems)
+        if self.settings.current.rebound or self.settings.current.preset != Keymap().preset:
+            from tui.screens.rebinding import keymap_of
+
+            self.keymap, found = keymap_of(self.settings.current)
+            problems += found
+        else:
+            self.keymap = Keymap()
+        self.set_keymap(self.keymap.whole)
+        for screen in self.screen_stack:
+            if isinstance(screen, ClusterScreen):
+                screen.settings_changed()
+        for problem in problems:
+            self.notify(problem, severity="warning", title="Settings", timeout=15)
 
     def _page(self, page: Target, argument: str) -> None:
-        if page.view is View.HELM:
+        if page.view in LOCAL_PAGES and self.is_web:
+            # Whoever looks on from a browser is a guest on this computer.
+            self.notify("Files of this computer are not shown in a browser.", severity="warning")
+            return
+        if page.view in SCOPED_PAGES:
             scope = self.session.namespace if not argument else "" if argument in ALL_NAMESPACES else argument
             self.go_to(replace(page, namespace=scope or None))
         else:
@@ -316,6 +349,12 @@ class PilothouseApp(App[None]):
         yield SystemCommand("Helm", "Releases, their values and history", lambda: self.action_word("helm"))
         yield SystemCommand("Can", "What you may do here", lambda: self.action_word("can"))
         yield SystemCommand("Contexts", "Switch to another cluster", lambda: self.action_word("contexts"))
+        yield SystemCommand(
+            "Health", "Certificates, disks, heat, backups, versions", lambda: self.action_word("health")
+        )
+        yield SystemCommand("Workloads", "All that runs, in one table", lambda: self.action_word("workloads"))
+        yield SystemCommand("Saved files", "Tables, documents and logs saved here", lambda: self.action_word("dumps"))
+        yield SystemCommand("Users", "Who has any rights, and which", lambda: self.action_word("users"))
         yield SystemCommand("Pulses", "How the cluster fares, at a glance", lambda: self.action_word("pulses"))
         yield SystemCommand(
             "Port-forwards", "Local ports that lead into the cluster", lambda: self.action_word("port-forwards")

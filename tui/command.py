@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from apimachinery.objects.resources import Resource
+from tui.fuzzy import best
 from tui.kinds.aliases import Aliases
 
 APP_WORDS: dict[str, str] = {
@@ -37,10 +38,26 @@ APP_WORDS: dict[str, str] = {
     "aliases": "aliases",
     "alias": "aliases",
     "a": "aliases",
+    "workloads": "workloads",
+    "workload": "workloads",
+    "wk": "workloads",
+    "screendumps": "dumps",
+    "dumps": "dumps",
+    "sd": "dumps",
+    "users": "users",
+    "usr": "users",
+    "groups": "groups",
+    "grp": "groups",
+    "xray": "xray",
+    "xr": "xray",
+    "x": "xray",
+    "health": "health",
+    "dir": "dir",
+    "ls": "dir",
 }
 
-WITH_WORDS = frozenset({"can", "who", "helm"})
-"""Words that take what follows them: a subject, a question, a namespace."""
+WITH_WORDS = frozenset({"can", "who", "helm", "workloads", "xray"})
+"""Words that take what follows them: a subject, a question, a namespace, a kind."""
 
 EVERY_CONTEXT = "all"
 
@@ -67,6 +84,10 @@ class Command:
 
 
 def parse_command(text: str, aliases: Aliases) -> Command:
+    first, _, path = text.strip().partition(" ")
+    if APP_WORDS.get(first.lower()) == "dir":
+        # A path may hold anything, slashes and signs too.
+        return Command(word="dir", argument=path.strip())
     head, slash, wanted = text.strip().partition(" /")
     words = [word for word in head.split() if not word.startswith("@")]
     contexts = contexts_in(head)
@@ -141,20 +162,30 @@ def _labels(words: Sequence[str]) -> tuple[list[str], str]:
 def complete_command(
     text: str, aliases: Aliases, namespaces: Sequence[str], contexts: Callable[[], Sequence[str]] = tuple
 ) -> list[str]:
-    """Whole lines that `text` may become: kinds and words first, namespaces after a kind, contexts after an `@`."""
+    """Whole lines that `text` may become, the best first: kinds and words, namespaces after a kind, contexts after `@`.
+
+    Words that begin as typed come before those that only contain it, or have its letters in that order.
+    """
     head, space, last = text.rpartition(" ")
     if not text:
         return []
     if last.startswith("@"):
-        return [f"{head}{space}@{name}" for name in contexts() if name.startswith(last[1:]) and name != last[1:]]
+        return [f"{head}{space}@{name}" for name in best(last[1:], contexts()) if name != last[1:]]
     if APP_WORDS.get(head.lower()) == "contexts":
-        return [f"{head} {name}" for name in contexts() if name.startswith(last) and name != last]
+        return [f"{head} {name}" for name in best(last, contexts()) if name != last]
     if not space:
-        words = sorted({word for word in APP_WORDS if len(word) > 2 and word.startswith(text.lower())})
-        return [*aliases.complete(text), *words]
-    if last.startswith("/") or aliases.resolve(head.split()[0] if head.split() else "") is None:
+        begin = [*aliases.complete(text), *sorted(w for w in APP_WORDS if len(w) > 2 and w.startswith(text.lower()))]
+        # Qualified names are long for what they add: they are found by their beginning only.
+        others = best(text, (word for word in (*aliases.names(), *APP_WORDS) if len(word) > 2 and "." not in word))
+        return list(dict.fromkeys([*begin, *others]))
+    if last.startswith("/") or not _takes_namespace(head, aliases):
         return []
     before, comma, part = last.rpartition(",")
-    return [
-        f"{head} {before}{comma}{name}" for name in sorted(namespaces) if name.startswith(part.lower()) and name != part
-    ]
+    return [f"{head} {before}{comma}{name}" for name in best(part, sorted(namespaces)) if name != part]
+
+
+def _takes_namespace(head: str, aliases: Aliases) -> bool:
+    words = head.split()
+    if not words:
+        return False
+    return aliases.resolve(words[0]) is not None or APP_WORDS.get(words[0].lower(), "") in ("helm", "workloads")

@@ -70,3 +70,15 @@ class Document:
 def _aligned(row: Sequence[Span], widths: Sequence[int]) -> list[Span]:
     last = len(row) - 1
     return [(text if i == last else text.ljust(widths[i] + 2), tone) for i, (text, tone) in enumerate(row)]
+
+
+def clean(text: str) -> str:
+    """What a terminal may be given: control characters become signs for them, invisible ones go.
+
+    What objects hold is written by others; a terminal would obey an escape sequence in it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else chr(0x2400 + ord(char)) if char < " " else "" for char in text.expandtabs(4)
+    )

@@ -33,6 +33,8 @@ class Memory:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
+        self.typed: dict[str, list[str]] = {}
+        """What was typed after `:` and after `/`, oldest first; of this session alone."""
         self._state = _State()
         if file is not None:
             with contextlib.suppress(OSError, msgspec.MsgspecError):

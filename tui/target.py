@@ -24,6 +24,13 @@ class View(StrEnum):
     WHO = "who"
     PAST = "past"
     WHATIF = "whatif"
+    ALIASES = "aliases"
+    DUMPS = "dumps"
+    WORKLOADS = "workloads"
+    USERS = "users"
+    GROUPS = "groups"
+    HEALTH = "health"
+    FOLDER = "dir"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,11 @@ class Target:
         return bool(self.label_selector or self.field_selector or self.name)
 
 
+LOCAL_PAGES = frozenset({View.FOLDER, View.DUMPS})
+"""Pages of files on this computer."""
+SCOPED_PAGES = frozenset({View.HELM, View.WORKLOADS})
+"""Pages that show what is in a namespace, or in all."""
+
 PAGES: dict[View, Target] = {
     View.FORWARDS: Target(resource=PODS, view=View.FORWARDS, title="port-forwards"),
     View.PULSES: Target(resource=PODS, view=View.PULSES, title="pulses"),
@@ -69,5 +81,12 @@ PAGES: dict[View, Target] = {
     View.CAN: Target(resource=ROLES, view=View.CAN, title="can"),
     View.WHO: Target(resource=ROLES, view=View.WHO, title="who"),
     View.CONTEXTS: Target(resource=PODS, view=View.CONTEXTS, title="contexts"),
+    View.ALIASES: Target(resource=PODS, view=View.ALIASES, title="aliases"),
+    View.DUMPS: Target(resource=PODS, view=View.DUMPS, title="saved files"),
+    View.WORKLOADS: Target(resource=PODS, view=View.WORKLOADS, title="workloads"),
+    View.USERS: Target(resource=ROLES, view=View.USERS, title="users"),
+    View.HEALTH: Target(resource=PODS, view=View.HEALTH, title="health"),
+    View.FOLDER: Target(resource=PODS, view=View.FOLDER, title="folder"),
+    View.GROUPS: Target(resource=ROLES, view=View.GROUPS, title="groups"),
 }
 """Views of no object in particular: each is reached by a word of the command line, its own name."""

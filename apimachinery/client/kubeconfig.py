@@ -41,6 +41,8 @@ class ClusterAccess:
     auth_headers: AuthHeaders | None = None
     server_hostname: str | None = None
     proxy: str | None = None
+    client_certificate: bytes | None = None
+    """PEM of the certificate that the user signs in with, where there is one."""
 
     def transport(self, user_agent: str = "pilothouse") -> HttpTransport:
         return HttpTransport(
@@ -84,6 +86,7 @@ class Kubeconfig:
             auth_headers=_auth(user),
             server_hostname=cluster.get("tls-server-name"),
             proxy=cluster.get("proxy-url"),
+            client_certificate=_material(user, "client-certificate"),
         )
 
     def _entry(self, entries: Mapping[str, dict[str, Any]], what: str, name: str) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from apimachinery.objects.meta import format_time
 from nodeagent.cri.types import Usage
 from nodeagent.stats import network
 from nodeagent.stats.filesystems import Space, VolumeUse
+from nodeagent.stats.heat import heat
 from nodeagent.stats.machine import cpu_nanoseconds, memory_info
 from nodeagent.stats.network import Interface
 
@@ -58,8 +60,9 @@ class Rates:
 class Summary:
     """Keeps the readings between calls."""
 
-    def __init__(self, node_name: str) -> None:
+    def __init__(self, node_name: str, *, sys: Path = Path("/sys")) -> None:
         self._node_name = node_name
+        self._sys = sys
         self._rates = Rates()
 
     def build(self, now: float, pods: Iterable[PodFigures], usages: Sequence[Usage], disk: Space | None = None) -> JSON:
@@ -67,7 +70,12 @@ class Summary:
         by_pod: dict[str, list[Usage]] = {}
         for usage in usages:
             by_pod.setdefault(usage.uid, []).append(usage)
-        summary = {"node": self._node(now, disk), "pods": [self._pod(now, p, by_pod.get(p.uid, [])) for p in pods]}
+        summary: JSON = {
+            "node": self._node(now, disk),
+            "pods": [self._pod(now, p, by_pod.get(p.uid, [])) for p in pods],
+        }
+        # Ours alone: upstream's Summary knows no temperatures. Its readers pass over what they do not know.
+        summary["node"] |= heat(self._sys)
         self._rates.keep_only({"", *(usage.id for usage in usages)})
         return summary
 

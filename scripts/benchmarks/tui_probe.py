@@ -36,6 +36,8 @@ class CountingScreen(BrowseScreen):
     """Counts the watch events that reach the table's feed."""
 
     changes = 0
+    watched = 0
+    """Bytes of the events."""
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -43,6 +45,7 @@ class CountingScreen(BrowseScreen):
 
         def counted(line: bytes) -> str:
             self.changes += 1
+            self.watched += len(line) + 1
             return event(line)
 
         self.feed.event = counted  # type: ignore[method-assign]
@@ -80,6 +83,7 @@ class ProbeApp(PilothouseApp):
             "filters": self.filters,
             "bytes": self.counting.bytes,
             "changes": screen.changes,
+            "watched": screen.watched,
         }
         self.notes.write(json.dumps(note) + "\n")
 

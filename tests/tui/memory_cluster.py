@@ -127,7 +127,8 @@ KINDS = (
     Kind("", "configmaps", "ConfigMap", True, [_column("Name"), _column("Data", "integer"), _column("Age")],
          lambda o: [o["metadata"]["name"], len(o.get("data") or {}), ""], ("cm",)),
     Kind("", "secrets", "Secret", True, [_column("Name"), _column("Type"), _column("Data", "integer"), _column("Age")],
-         lambda o: [o["metadata"]["name"], o.get("type", "Opaque"), len(o.get("data") or {}), ""]),
+         lambda o: [o["metadata"]["name"], o.get("type", "Opaque"), len(o.get("data") or {}), ""],
+         fields=lambda o: {"type": o.get("type", "Opaque")}),
     *(
         Kind("rbac.authorization.k8s.io", plural, kind, namespaced, [_column("Name"), _column("Age")],
              lambda o: [o["metadata"]["name"], ""])
@@ -157,6 +158,8 @@ class MemoryCluster:
     """What metrics.k8s.io tells, by `namespace/pod` or node; nothing: it is not served."""
     answers: dict[str, Callable[[JSON], JSON]] = field(default_factory=dict)
     """What a POST to a path is answered: reviews, which are kept nowhere."""
+    held: asyncio.Event | None = None
+    """While it is not set, nothing is answered."""
     doors: dict[str, Callable[[str, list[tuple[str, str]]], WebSocket]] = field(default_factory=dict)
     """By `namespace/pod`: what answers exec, attach and port-forward there."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -213,6 +216,8 @@ class MemoryCluster:
         await asyncio.sleep(0)
         asked = dict(query)
         self.requests.append((method, path, asked))
+        if self.held is not None:
+            await self.held.wait()
         if self.down:
             raise ConnectionFailed("https://127.0.0.1:6443: connection refused")
         try:
@@ -227,6 +232,8 @@ class MemoryCluster:
         await asyncio.sleep(0)
         asked = dict(query)
         self.requests.append((method, path, asked))
+        if self.held is not None:
+            await self.held.wait()
         if self.down:
             raise ConnectionFailed("https://127.0.0.1:6443: connection refused")
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -431,7 +438,11 @@ class MemoryCluster:
         page = chosen[start : start + limit]
         more = str(start + limit) if start + limit < len(chosen) else ""
         meta = {"resourceVersion": str(self.revision), "continue": more}
-        return _table(kind, page, meta) if table else {"kind": f"{kind.kind}List", "metadata": meta, "items": page}
+        return (
+            _table(kind, page, meta, whole=query.get("includeObject") == "Object")
+            if table
+            else {"kind": f"{kind.kind}List", "metadata": meta, "items": page}
+        )
 
     def _tell(self, kind: Kind, event: str, obj: JSON) -> None:
         for entry in self._watchers:
@@ -441,7 +452,9 @@ class MemoryCluster:
     def _tell_one(self, entry: Any, event: str, obj: JSON) -> None:
         kind, namespace, query, table, queue = entry
         if _selected(kind, namespace, query, obj):
-            shown = _table(kind, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}) if table else obj
+            meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+            whole = query.get("includeObject") == "Object"
+            shown = _table(kind, [obj], meta, whole=whole) if table else obj
             queue.put_nowait(msgspec.json.encode({"type": event, "object": shown}) + b"\n")
 
     def _discovery(self, *, core: bool) -> JSON:
@@ -481,8 +494,8 @@ def _selected(kind: Kind, namespace: str, query: dict[str, str], obj: JSON) -> b
     return parse_label_selector(query.get("labelSelector", "")).matches(meta.get("labels"))
 
 
-def _table(kind: Kind, objects: list[JSON], meta: JSON) -> JSON:
-    rows = [{"cells": kind.cells(obj), "object": {"metadata": obj["metadata"]}} for obj in objects]
+def _table(kind: Kind, objects: list[JSON], meta: JSON, *, whole: bool) -> JSON:
+    rows = [{"cells": kind.cells(obj), "object": obj if whole else {"metadata": obj["metadata"]}} for obj in objects]
     return {"kind": "Table", "metadata": meta, "columnDefinitions": kind.columns, "rows": rows}
 
 

@@ -250,3 +250,42 @@ async def test_two_clusters_are_switched_between_live(running: RunningEngine, tm
             await shows(pilot, "over-here", "● live")
     finally:
         await stop_engine(other, task)
+
+
+async def test_manifests_of_a_folder_are_applied_shown_first_and_deleted(
+    running: RunningEngine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shop"
+    (folder / "deeper").mkdir(parents=True)
+    manifest = folder / "deeper" / "all.yaml"
+    manifest.write_text(
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {name: page}\ndata: {greeting: ahoy}\n---\n"
+        + msgspec.yaml.encode(DEPLOYMENT).decode()
+    )
+    (folder / "wrong.yaml").write_text("kind: Zeppelin\napiVersion: air/v1\nmetadata: {name: z}\n")
+    async with app(running, tmp_path).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "No pods in default", "● live", "v1.36.")
+        await pilot.press("colon", *f"dir {folder}", "enter")
+        await shows(pilot, "deeper/", "wrong.yaml")
+        await pilot.press("G", "a")
+        await shows(pilot, "the server has no Zeppelin of air/v1")
+        await pilot.press("g", "j", "enter")
+        await shows(pilot, "all.yaml")
+        await pilot.press("G", "a")
+        await shows(pilot, "configmap/page in default", "greeting: ahoy", "It is new. 1 of 2 in all.yaml.")
+        await pilot.press("enter")
+        await shows(pilot, "deployment/web in default", "2 of 2")
+        await pilot.press("enter")
+        await shows(pilot, "Apply: deployment/web in default")
+        assert (await running.client.get(CONFIGMAPS, "page", "default"))["data"] == {"greeting": "ahoy"}
+        manifest.write_text(manifest.read_text().replace("ahoy", "hello"))
+        await pilot.press("a")
+        await shows(pilot, "-   greeting: ahoy", "+   greeting: hello")
+        await pilot.press("enter")
+        await shows(pilot, "deployment/web: nothing would change.")
+        assert (await running.client.get(CONFIGMAPS, "page", "default"))["data"] == {"greeting": "hello"}
+        await pilot.press("ctrl+d")
+        await shows(pilot, "Delete these 2 objects of all.yaml?")
+        await pilot.press("right", "enter")
+        await shows(pilot, "Deleting 1 configmap.")
+        assert (await running.client.list(DEPLOYMENTS, "default")).items == []

@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 
-from apimachinery.objects.resources import CONFIGMAPS
+from apimachinery.objects.resources import CONFIGMAPS, Resource
 from tests.tui.driving import Start, said, screen_text
 from tests.tui.screens.test_machines import told, until
 from tests.tui.screens.test_operating import press
+from tui.keymap import PRESETS
+from tui.screens.base import ClusterScreen
+from tui.screens.keypage import SCREENS
+from tui.screens.rebinding import keymap_of, shipped
 from tui.settings import Settings, SettingsFolder, filled, key_name
 
+BOATS = Resource("example.com", "v1", "boats", "Boat", namespaced=True)
 ALIASES = "aliases:\n  pp: v1/pods\n  dep: apps/v1/deployments\n  sys: pods kube-system\n"
 HOTKEYS = "hotKeys:\n  one:\n    shortCut: Shift-0\n    description: Services\n    command: svc\n"
 PLUGINS = """
@@ -78,14 +83,14 @@ async def test_a_dangerous_plugin_asks_and_is_refused_when_nothing_may_change(st
 
 
 async def test_what_is_wrong_is_said_by_file_and_field_and_the_rest_holds(start: Start, tmp_path: Path) -> None:
-    wrong = "plugins:\n  bad:\n    shortCut: x\n    command: echo\n    pipes: [a]\n  good:\n    command: echo\n"
+    wrong = "plugins:\n  bad:\n    shortCut: x\n    command: echo\n    tubes: [a]\n  good:\n    command: echo\n"
     settings = folder(tmp_path, plugins=wrong, aliases="aliases: [a]\n", hotkeys="hotKeys: {a: [\n")
     async with start(size=(120, 40), settings=settings) as pilot:
         text = said(pilot)
-        assert "plugins.yaml: bad: Object contains unknown field `pipes`" in text
+        assert "plugins.yaml: bad: Object contains unknown field `tubes`" in text
         assert "aliases.yaml: not a mapping of names" in text
         assert "hotkeys.yaml: while parsing" in text
-        assert list(pilot.app.settings.current.plugins) == ["good"]
+        assert list(pilot.app.settings.current.plugins) == ["good"]  # type: ignore[attr-defined]
 
 
 def test_changes_are_seen_and_a_context_adds_its_own(tmp_path: Path) -> None:
@@ -134,3 +139,151 @@ async def test_a_table_is_saved_as_it_is_shown(start: Start, tmp_path: Path, mon
     assert lines[0].startswith("Name,Ready,Status")
     assert [line.split(",")[0] for line in lines[1:]] == ["web-7c5d-4xk2p", "web-7c5d-9wq7t", "web-7c5d-bz8nd"]
     assert file.stat().st_mode & 0o077 == 0
+
+
+# keys
+
+
+async def test_other_keys_do_what_they_were_given_and_are_shown(start: Start, tmp_path: Path) -> None:
+    settings = folder(tmp_path, keys="keys:\n  describe: Ctrl-J\n  shell: [x, F4]\n  down: n\n  namespace: F2\n")
+    async with start(size=(120, 40), settings=settings) as pilot:
+        assert "^j describe" in screen_text(pilot)
+        await press(pilot, "n", "d")
+        assert "default ▸ pods" in screen_text(pilot)
+        await press(pilot, "ctrl+j")
+        assert "CrashLoopBackOff" in screen_text(pilot)
+        assert "mailer-5d4c-x8k2v describe" in screen_text(pilot)
+
+
+async def test_a_preset_gives_the_keys_of_k9s_and_is_read_live(start: Start, tmp_path: Path) -> None:
+    settings = folder(tmp_path)
+    async with start(size=(160, 40), settings=settings) as pilot:
+        await press(pilot, "colon", *"deploy", "enter")
+        await press(pilot, "s")
+        assert "Scale" not in screen_text(pilot)
+        await press(pilot, "escape")
+        (tmp_path / "keys.yaml").write_text("preset: k9s\n")
+        pilot.app._look_at_settings()  # type: ignore[attr-defined]
+        await press(pilot, "colon", *"deploy", "enter")
+        await press(pilot, "s")
+        assert "Scale" in screen_text(pilot)
+        await press(pilot, "escape", "colon", *"no", "enter")
+        assert "r drain" in screen_text(pilot)
+
+
+async def test_two_meanings_of_one_key_are_told_and_the_chosen_one_holds(start: Start, tmp_path: Path) -> None:
+    settings = folder(tmp_path, keys="preset: emacs\nkeys:\n  describe: y\n  jump: x\n")
+    async with start(size=(160, 40), settings=settings) as pilot:
+        text = said(pilot)
+        assert 'there is no "emacs", only ours, k9s, vim' in text
+        assert "nothing is called jump" in text
+        assert "y is both describe and yaml" in text
+        await press(pilot, "j", "y")
+        assert "mailer-5d4c-x8k2v describe" in screen_text(pilot)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_presets_name_what_there_is(preset: str) -> None:
+    assert set(PRESETS[preset]) <= set(shipped())
+    assert keymap_of(Settings(preset=preset))[1] == []
+
+
+def test_everything_that_a_key_does_has_a_name() -> None:
+    for _, screen in SCREENS:
+        for one in screen.BINDINGS:
+            assert not issubclass(screen, ClusterScreen) or one.id, one  # type: ignore[union-attr]
+
+
+# views
+
+
+VIEWS = """
+views:
+  v1/pods:
+    sortColumn: RESTARTS:desc
+    columns: [RESTARTS, NAME, "APP:.metadata.labels.app", "IMG:.spec.containers[0].image|W", "BORN:.metadata.creationTimestamp|T",
+      "PORT:.spec.containers[0].ports[0].containerPort|N", STATUS|H]
+  v1/pods@kube-.*:
+    columns: [NAME, "NOTHING:.spec.none"]
+"""
+
+
+async def test_columns_are_the_users_live_and_per_namespace(start: Start, tmp_path: Path) -> None:
+    settings = folder(tmp_path, views=VIEWS)
+    async with start(size=(120, 30), settings=settings) as pilot:
+        header = next(line for line in screen_text(pilot).splitlines() if "RESTARTS" in line)
+        assert [word for word in header.split() if word != "IMG"][:5] == ["RESTARTS↓", "NAME", "APP", "BORN", "PORT"]
+        assert "STATUS" not in header
+        first = [word for word in screen_text(pilot).splitlines()[3].split() if word != "nginx:1.27"]
+        assert first[:5] == ["17", "mailer-5d4c-x8k2v", "mailer", "50m", "80"]
+        await press(pilot, "ctrl+w")
+        assert "nginx:1.27" in screen_text(pilot)
+        await press(pilot, "colon", *"po kube-system", "enter")
+        assert "NOTHING" in screen_text(pilot)
+        assert "<none>" in screen_text(pilot)
+        (tmp_path / "views.yaml").write_text('views: {pods: {columns: ["Q:.status.qosClass"]}}')
+        pilot.app._look_at_settings()  # type: ignore[attr-defined]
+        await until(pilot, "Burstable")
+
+
+async def test_a_column_that_cannot_be_understood_is_said(start: Start, tmp_path: Path) -> None:
+    wrong = "views:\n  v1/pods:\n    columns: [NAME, 'X:.spec[']\n  v1/services:\n    columns: ['Y:']\n    width: 3\n"
+    async with start(size=(140, 40), settings=folder(tmp_path, views=wrong)) as pilot:
+        text = said(pilot)
+        assert "views.yaml: v1/pods: columns[1]: unrecognized character in action: .spec[" in text
+        assert "views.yaml: v1/services: Object contains unknown field `width`" in text
+        assert "CrashLoopBackOff" in screen_text(pilot)
+
+
+# jumps
+
+
+async def test_enter_jumps_where_the_user_says(start: Start, tmp_path: Path) -> None:
+    jumps = (
+        "jumps:\n  example.com/v1/boats:\n    targetGVR: v1/pods\n"
+        "    labelSelector: 'app={{ .metadata.labels.app }}'\n    targetNamespace: default\n"
+        "  v1/services:\n    targetGVR: v1/nothings\n    fieldSelector: a=b\n  v1/nodes: {targetGVR: v1/pods}\n"
+    )
+    async with start(size=(120, 30), settings=folder(tmp_path, jumps=jumps), resource=BOATS) as pilot:
+        assert "jumps.yaml: v1/nodes: needs a labelSelector or a fieldSelector" in said(pilot)
+        await press(pilot, "enter")
+        assert "pilot-1: it has no .metadata.labels.app" in said(pilot)
+        boat = pilot.app.session.transport.get("boats", "default/pilot-1")  # type: ignore[attr-defined]
+        boat["metadata"]["labels"] = {"app": "web"}
+        await press(pilot, "enter")
+        assert "web-7c5d-4xk2p" in screen_text(pilot)
+        assert "redis" not in screen_text(pilot)
+        await press(pilot, "colon", *"svc", "enter", "enter")
+        assert "the server has no v1/nothings" in said(pilot)
+
+
+# plugins that ask, and that pipe
+
+
+ASKING = """
+plugins:
+  count:
+    shortCut: Ctrl-G
+    scopes: [pods]
+    background: true
+    description: Count
+    command: printf
+    args: ['%s\\n', $NAME, $WORD, $MANY, $SURE, $SIDE]
+    pipes: ["grep -v ^$NAMESPACE", "tr a-z A-Z"]
+    inputs:
+      - {name: word, label: A word, required: true}
+      - {name: many, type: number, default: 3}
+      - {name: sure, type: bool, default: true}
+      - {name: side, type: dropdown, options: [left, right], default: right}
+"""
+
+
+async def test_a_plugin_asks_first_and_its_output_goes_through_pipes(start: Start, tmp_path: Path) -> None:
+    async with start(size=(100, 40), settings=folder(tmp_path, plugins=ASKING)) as pilot:
+        await press(pilot, "j", "ctrl+g")
+        assert "A word *" in screen_text(pilot)
+        await press(pilot, "enter")
+        assert "A word is needed." in screen_text(pilot)
+        await press(pilot, *"salt", "enter")
+        await until(pilot, "MAILER-5D4C-X8K2V")
+        assert "MAILER-5D4C-X8K2V SALT 3 TRUE RIGHT" in said(pilot)

@@ -14,12 +14,13 @@ from apimachinery.client.errors import ConnectionFailed
 from apimachinery.client.transport import Transport
 from apimachinery.objects.errors import StatusError
 from apimachinery.objects.resources import PODS
-from tui.feeds.listwatch import lines
 from tui.feeds.logring import NOTE, LogLine
 
 JSON = Mapping[str, Any]
-PENDING_LIMIT = 20_000
+PENDING_LIMIT = 8_000
+"""Lines that wait for the screen: what one repaint takes in must not keep keys waiting."""
 MOST_SOURCES = 64
+"""Containers that are followed at once, each by a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +52,11 @@ def started_sources(pods: list[JSON], container: str = "") -> list[Source]:
                 told = "running" in state or "terminated" in state or "terminated" in last
                 if told and container in ("", one["name"]):
                     found.append(Source(meta.get("namespace", ""), meta.get("name", ""), one["name"]))
-    return found[:MOST_SOURCES]
+    return found
+
+
+NORMAL = 30
+"""Characters of a stamp with nine decimals and Z."""
 
 
 def normal_stamp(stamp: str) -> str:
@@ -182,11 +187,17 @@ class LogFeed:
             if answer.status != 200:
                 raise StatusError.from_status(b"".join([chunk async for chunk in answer.chunks]), answer.status)
             self.troubles.pop(source, None)
-            async for line in _texts(answer.chunks):
-                stamp, _, text = line.partition(" ")
-                stamp = normal_stamp(stamp)
-                if resume.is_new(stamp):
-                    await self._put(LogLine(number, stamp, text))
+            async for batch in _batches(answer.chunks):
+                for line in batch:
+                    stamp, _, text = line.partition(" ")
+                    if len(stamp) != NORMAL:
+                        stamp = normal_stamp(stamp)
+                    if resume.is_new(stamp):
+                        if len(self._pending) >= self._pending_limit:
+                            await self._has_room()
+                        self._pending.append(LogLine(number, stamp, text))
+                        if len(self._pending) == 1:
+                            self._on_pending()
 
     def _parameters(self, source: Source, resume: Resume) -> dict[str, str]:
         query = {"container": source.container, "timestamps": "true"}
@@ -202,22 +213,31 @@ class LogFeed:
             query["tailLines"] = str(self._query.tail)
         return query
 
-    async def _put(self, line: LogLine) -> None:
+    async def _has_room(self) -> None:
         while len(self._pending) >= self._pending_limit:
             self._room.clear()
             await self._room.wait()
-        self._pending.append(line)
-        if len(self._pending) == 1:
-            self._on_pending()
 
     def _note(self, text: str) -> None:
         self._pending.append(LogLine(NOTE, "", text))
         self._on_pending()
 
 
-async def _texts(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    async for line in lines(chunks):
-        yield line.decode("utf-8", "replace").rstrip("\r")
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
+    """The whole lines of each chunk, together: one at a time they cost more than what is done with them."""
+    rest = b""
+    async for chunk in chunks:
+        whole, newline, rest = (rest + chunk).rpartition(b"\n")
+        if newline:
+            yield _lines(whole)
+    if rest.strip():
+        yield _lines(rest)
+
+
+def _lines(text: bytes) -> list[str]:
+    lines = text.decode("utf-8", "replace").split("\n")
+    # An empty line is no line of a log: even one without text has its time.
+    return [line.rstrip("\r") for line in lines if line] if b"\r" in text else [line for line in lines if line]
 
 
 def _by_stamp(line: LogLine) -> str:

@@ -7,6 +7,7 @@ from apimachinery.aio.tasks import TaskScope
 from apimachinery.client.transport import Transport
 from tui.feeds.state import FeedState, Phase
 from tui.feeds.tables import Batch, TableFeed
+from tui.views import Layout
 
 _WORST = (Phase.LIVE, Phase.LOADING, Phase.CONNECTING, Phase.STALE)
 """What is said of all, when one fares so."""
@@ -23,6 +24,7 @@ class ManyTables:
         clock: Clock,
         label_selector: str = "",
         field_selector: str = "",
+        layout: Layout | None = None,
         on_pending: Callable[[], None] = lambda: None,
         on_state: Callable[[FeedState], None] = lambda _: None,
     ) -> None:
@@ -31,7 +33,7 @@ class ManyTables:
         self._feeds = [
             TableFeed(
                 transport, path, clock=clock, label_selector=label_selector, field_selector=field_selector,
-                with_namespace=True, on_pending=on_pending, on_state=self._state_changed,
+                with_namespace=True, layout=layout, on_pending=on_pending, on_state=self._state_changed,
             )
             for path in paths
         ]  # fmt: skip

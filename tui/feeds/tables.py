@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from apimachinery.aio.clock import Clock
 from apimachinery.client.transport import Transport
 from tui.feeds.listwatch import ListWatch, Page
 from tui.feeds.state import FeedState
-from tui.feeds.wire import TABLE_ACCEPT, columns_of, decode_event, decode_table, rows_of
+from tui.feeds.wire import TABLE_ACCEPT, WireTable, columns_of, decode_event, decode_table, decode_with_objects, rows_of
 from tui.rows import Column, Row
+from tui.views import Layout
 
 
 @dataclass(slots=True)
@@ -21,7 +25,10 @@ class Batch:
 
 
 class TableFeed:
-    """Collects changes until they are taken, so a flood costs one repaint; `on_pending` is called once per batch."""
+    """Collects changes until they are taken, so a flood costs one repaint; `on_pending` is called once per batch.
+
+    `layout` gives the table other columns than the server's.
+    """
 
     def __init__(
         self,
@@ -32,18 +39,23 @@ class TableFeed:
         label_selector: str = "",
         field_selector: str = "",
         with_namespace: bool = False,
+        layout: Layout | None = None,
         on_pending: Callable[[], None] = lambda: None,
         on_state: Callable[[FeedState], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._on_pending = on_pending
         self._with_namespace = with_namespace
+        self._layout = layout
+        self._server_columns: tuple[Column, ...] = ()
         self._columns: tuple[Column, ...] = ()
         self._new_columns = False
         self._known: set[str] = set()
         self._listed: set[str] = set()
         self._pending: dict[str, Row | None] = {}
-        query = selectors_query(label_selector, field_selector) | {"includeObject": "Metadata"}
+        query = selectors_query(label_selector, field_selector) | {
+            "includeObject": "Object" if layout is not None and layout.reads_objects else "Metadata"
+        }
         self._loop = ListWatch(transport, path, self, clock=clock, accept=TABLE_ACCEPT, query=query, on_state=on_state)
 
     @property
@@ -76,9 +88,7 @@ class TableFeed:
         self._listed = set()
 
     def page(self, body: bytes) -> Page:
-        table = decode_table(body)
-        self._learn_columns(columns_of(table, with_namespace=self._with_namespace))
-        rows = rows_of(table, self._columns, self._clock.now().timestamp())
+        table, rows = self._read(body)
         for row in rows:
             self._listed.add(row.uid)
             self._put(row)
@@ -91,12 +101,14 @@ class TableFeed:
 
     def event(self, line: bytes) -> str:
         event = decode_event(line)
-        table = decode_table(event.object)
-        version = table.metadata.resource_version
         if event.type == "BOOKMARK":
-            return version or (table.rows[0].object.metadata.resource_version if table.rows else "")
-        self._learn_columns(columns_of(table, with_namespace=self._with_namespace))
-        for row in rows_of(table, self._columns, self._clock.now().timestamp()):
+            table = decode_table(event.object)
+            return table.metadata.resource_version or (
+                table.rows[0].object.metadata.resource_version if table.rows else ""
+            )
+        table, rows = self._read(event.object)
+        version = table.metadata.resource_version
+        for row in rows:
             if event.type == "DELETED":
                 self._drop(row.uid)
             else:
@@ -104,9 +116,23 @@ class TableFeed:
             version = row.resource_version
         return version
 
-    def _learn_columns(self, columns: tuple[Column, ...] | None) -> None:
-        if columns is not None and columns != self._columns:
-            self._columns = columns
+    def _read(self, body: bytes | msgspec.Raw) -> tuple[WireTable, list[Row]]:
+        layout, objects = self._layout, list[dict[str, Any]]()
+        if layout is not None and layout.reads_paths:
+            table, objects = decode_with_objects(body)
+        else:
+            table = decode_table(body)
+        self._learn_columns(columns_of(table, with_namespace=self._with_namespace))
+        server = self._server_columns
+        rows = rows_of(table, server, self._clock.now().timestamp())
+        if layout is not None:
+            rows = [layout.row(row, server, objects[i] if objects else {}) for i, row in enumerate(rows)]
+        return table, rows
+
+    def _learn_columns(self, server: tuple[Column, ...] | None) -> None:
+        if server is not None and server != self._server_columns:
+            self._server_columns = server
+            self._columns = self._layout.columns(server) if self._layout is not None else server
             self._new_columns = True
             self._tell()
 

@@ -1,5 +1,7 @@
 """The wire forms a feed reads: Tables with partial metadata, plain lists, watch events. Narrow views only."""
 
+from typing import Any
+
 import msgspec
 
 from apimachinery.objects.errors import StatusError
@@ -53,12 +55,26 @@ class WireTable(msgspec.Struct, frozen=True, rename="camel"):
     items: list[RowObject] | None = None
 
 
+class _WholeRow(msgspec.Struct, frozen=True):
+    cells: list[Cell | list[object] | dict[str, object]] = []
+    object: dict[str, Any] = {}
+
+
+class _WholeTable(msgspec.Struct, frozen=True, rename="camel"):
+    kind: str = ""
+    metadata: ListMeta = ListMeta()
+    column_definitions: list[ColumnDefinition] | None = None
+    rows: list[_WholeRow] | None = None
+    items: list[dict[str, Any]] | None = None
+
+
 class WireEvent(msgspec.Struct, frozen=True):
     type: str
     object: msgspec.Raw
 
 
 _table = msgspec.json.Decoder(WireTable)
+_whole = msgspec.json.Decoder(_WholeTable)
 _event = msgspec.json.Decoder(WireEvent)
 
 _NAMESPACE = Column("Namespace")
@@ -67,6 +83,23 @@ _PLAIN_COLUMNS = (Column("Name", format="name"), Column("Age"))
 
 def decode_table(body: bytes | msgspec.Raw) -> WireTable:
     return _table.decode(body)
+
+
+def decode_with_objects(body: bytes | msgspec.Raw) -> tuple[WireTable, list[dict[str, Any]]]:
+    """A Table, and the whole object of each row, as far as the server sent it."""
+    whole = _whole.decode(body)
+    objects = whole.items if whole.items is not None else [row.object for row in whole.rows or ()]
+    metas = msgspec.convert(objects, list[RowObject])
+    table = WireTable(
+        kind=whole.kind,
+        metadata=whole.metadata,
+        column_definitions=whole.column_definitions,
+        rows=None
+        if whole.rows is None
+        else [WireRow(row.cells, meta) for row, meta in zip(whole.rows, metas, strict=True)],
+        items=None if whole.items is None else metas,
+    )
+    return table, objects
 
 
 def decode_event(line: bytes) -> WireEvent:

@@ -51,6 +51,15 @@ class Aliases:
         rest = sorted((n for n in self._by_name if n.startswith(lowered) and n not in first), key=lambda n: (len(n), n))
         return first + rest
 
+    def names(self) -> list[str]:
+        """Every name that is understood."""
+        return list(self._by_name)
+
+    def names_of(self, resource: Resource) -> list[str]:
+        """The names that lead to this kind and no other, plural first."""
+        found = [name for name, one in self._by_name.items() if one is resource]
+        return sorted(found, key=lambda name: (name != resource.plural, "." in name, len(name), name))
+
     def resources(self) -> list[Resource]:
         return sorted(self._resources.values(), key=lambda resource: (resource.plural, resource.group))
 

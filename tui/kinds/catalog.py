@@ -3,6 +3,7 @@
 from apimachinery.objects.resources import Resource
 from tui.kinds import (
     configmaps,
+    customkinds,
     daemonsets,
     deployments,
     events,
@@ -12,6 +13,7 @@ from tui.kinds import (
     nodes,
     pods,
     replicasets,
+    rules,
     secrets,
     services,
     statefulsets,
@@ -22,6 +24,8 @@ _LENSES = {
     (one.resource.group, one.resource.plural): one
     for one in (
         configmaps.LENS,
+        customkinds.LENS,
+        *rules.LENSES,
         daemonsets.LENS,
         deployments.LENS,
         events.LENS,

@@ -56,3 +56,14 @@ def health(resource: Resource, columns: tuple[Column, ...], rows: Iterable[Row])
         elif row.deleting or Tone.WARN in said or counted & {Tone.WARN, Tone.BAD}:
             waiting += 1
     return Health(total, waiting, ill)
+
+
+def ails(resource: Resource, columns: tuple[Column, ...], row: Row) -> bool:
+    """Whether a row is one to look at when only what is not well is wanted."""
+    names = {column.name for column in columns}
+    if names & (_WORDS | _COUNTS):
+        return health(resource, columns, [row]).well == 0
+    tone = lens_for(resource).tone
+    return any(
+        tone(row, column, str(cell)) in (Tone.BAD, Tone.WARN) for column, cell in zip(columns, row.cells, strict=False)
+    )

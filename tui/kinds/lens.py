@@ -48,6 +48,8 @@ class Action(StrEnum):
     DEBUG = "debug"
     TRANSFER = "transfer"
     SANITIZE = "sanitize"
+    COPY_NAMESPACE = "copy-namespace"
+    WARP = "warp"
 
 
 ANY_OBJECT = frozenset(
@@ -61,6 +63,8 @@ ANY_OBJECT = frozenset(
         Action.EDIT,
         Action.DELETE,
         Action.COPY,
+        Action.COPY_NAMESPACE,
+        Action.WARP,
     }
 )
 

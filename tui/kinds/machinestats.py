@@ -23,7 +23,11 @@ class Reading:
     received: float | None = None
     sent: float | None = None
     disks: tuple[tuple[str, int, int], ...] = ()
-    temperatures: tuple[tuple[str, float], ...] = ()
+    temperatures: tuple[tuple[str, float, float], ...] = ()
+    """Name, degrees, and the degree that is critical (0 where nobody says)."""
+    slowed: tuple[str, ...] = ()
+    slowed_before: tuple[str, ...] = ()
+    """Why the machine is slowed down now, and why it has been since it started."""
 
 
 def reading(summary: JSON, node: JSON, at: float, before: Reading | None) -> Reading:
@@ -50,11 +54,22 @@ def reading(summary: JSON, node: JSON, at: float, before: Reading | None) -> Rea
         sent=_rate(before.tx_bytes if before else None, tx, at - before.at if before else 0.0),
         disks=tuple(disks),
         temperatures=tuple(
-            (str(one.get("name", "sensor")), float(one["celsius"]))
+            (str(one.get("name", "sensor")), float(one["celsius"]), float(one.get("critical") or 0))
             for one in stats.get("temperatures") or ()
             if isinstance(one, dict) and "celsius" in one
         ),
+        slowed=tuple(map(str, (stats.get("throttling") or {}).get("now") or ())),
+        slowed_before=tuple(map(str, (stats.get("throttling") or {}).get("sinceBoot") or ())),
     )
+
+
+HOT = 80.0
+"""Degrees at which boards begin to slow down, where no limit is told."""
+MARGIN = 15.0
+
+
+def is_hot(celsius: float, critical: float) -> bool:
+    return celsius >= (critical - MARGIN if critical else HOT)
 
 
 def _network(network: JSON) -> tuple[int | None, int | None]:

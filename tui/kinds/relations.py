@@ -109,7 +109,8 @@ def state_of(obj: JSON) -> str:
     return ""
 
 
-def tree_lines(obj: JSON, upwards: Sequence[Branch], downwards: Sequence[Branch]) -> list[Line]:
+def tree_lines(obj: JSON, upwards: Sequence[Branch] | None, downwards: Sequence[Branch]) -> list[Line]:
+    """`upwards` None was not looked for."""
     doc = Document()
     kind, name = name_of(obj)
     doc.heading(f"{kind} {name}", meta_of(obj).get("namespace", ""))
@@ -117,6 +118,8 @@ def tree_lines(obj: JSON, upwards: Sequence[Branch], downwards: Sequence[Branch]
         ("Stands on it", upwards, "nothing owns it, selects it or refers to it"),
         ("It stands on", downwards, "it owns nothing and refers to nothing"),
     ):
+        if branches is None:
+            continue
         doc.heading(title)
         if not branches:
             doc.text(empty, Tone.FAINT)

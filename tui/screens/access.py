@@ -1,5 +1,6 @@
 """What one may do (`:can`), what somebody may (`:can u:ann`), and who may do a thing (`:who delete pods`)."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from apimachinery.client.errors import ConnectionFailed
@@ -16,6 +17,7 @@ from tui.feeds.state import FeedState, Phase
 from tui.kinds.access import VERBS, Grant, Policy, marks, parse_subject, policy
 from tui.rows import Column, Row
 from tui.screens.listing import ListScreen
+from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.hints import Hint
 
@@ -88,6 +90,14 @@ class CanScreen(_AccessScreen):
         if not asked:
             await self._ours()
             return
+        if asked.startswith("role:"):
+            namespace, _, name = asked.removeprefix("role:").rpartition("/")
+            rules = (await self.policy()).roles.get((namespace, name))
+            grants = [Grant(rule=rule, role=name, binding="", namespace=namespace) for rule in rules or ()]
+            self.show_rows([row for number, grant in enumerate(grants) for row in _rows(number, grant)])
+            if not grants:
+                self.say(f"{name} has no rules." if rules is not None else f"There is no role {name}.")
+            return
         subject = parse_subject(asked)
         if subject is None:
             self.say(f'"{asked}": write u:NAME, g:NAME or s:NAMESPACE/NAME', Tone.WARN)
@@ -108,6 +118,8 @@ class CanScreen(_AccessScreen):
 
     def own_crumbs(self, *, first: bool) -> list[str]:
         del first
+        if self.target.name.startswith("role:"):
+            return [f"what {self.target.title} allows"]
         return [f"what {self.target.name or 'you'} may do"]
 
     def tone(self, row: Row, column: Column, text: str) -> Tone:
@@ -151,9 +163,41 @@ class WhoScreen(_AccessScreen):
         return Tone.TEXT if column.name == "Who" else Tone.MUTED
 
 
+class SubjectsScreen(_AccessScreen):
+    """Who is bound to any role: users with the accounts of pods, or groups. Enter tells what one may do."""
+
+    COLUMNS = (Column("Name"), Column("Kind"), Column("Namespace"), Column("Bindings", "integer"))
+    WORD = ("subject", "subjects")
+
+    async def load(self) -> None:
+        wanted = ("Group",) if self.target.view is View.GROUPS else ("User", "ServiceAccount")
+        count = Counter(
+            (subject.get("kind", ""), subject.get("namespace", ""), subject.get("name", ""))
+            for binding in (await self.policy()).bindings
+            for subject in binding.get("subjects") or ()
+            if subject.get("kind") in wanted
+        )
+        self.show_rows([
+            Row(f"{kind}/{namespace}/{name}", namespace, name, (name, kind, namespace, times))
+            for (kind, namespace, name), times in sorted(count.items())
+        ])  # fmt: skip
+
+    def entered(self, row: Row) -> None:
+        kind = str(row.cells[1])
+        asked = {"User": f"u:{row.name}", "Group": f"g:{row.name}"}.get(kind, f"s:{row.namespace}/{row.name}")
+        self.conductor.open_target(Target(resource=self.target.resource, view=View.CAN, name=asked, title=asked))
+
+    def own_hints(self) -> Sequence[Hint]:
+        return [Hint("⏎", "what it may do", ""), *super().own_hints()]
+
+    def tone(self, row: Row, column: Column, text: str) -> Tone:
+        del row, text
+        return Tone.TEXT if column.name == "Name" else Tone.MUTED
+
+
 def _rows(number: int, grant: Grant) -> list[Row]:
     rule = grant.rule
-    by = f"{grant.role} by {grant.binding}" if grant.role else ""
+    by = f"{grant.role} by {grant.binding}" if grant.role and grant.binding else grant.role
     names = " ".join(rule.resource_names)
     return [
         Row(

@@ -47,7 +47,13 @@ async def reported(screen: "ClusterScreen", work: Coroutine[Any, Any, object]) -
 
 
 async def drill_target(screen: "ClusterScreen", lens: Lens, row: Row) -> Target | None:
-    """Where Enter leads. None, with a notice, when it leads nowhere."""
+    """Where Enter leads; the user's own jumps first. None, with a notice, when it leads nowhere."""
+    jump = screen.conductor.settings.current.jump(screen.session.aliases.refined(lens.resource))
+    if jump is not None:
+        from tui.screens import jumping
+
+        obj = await _fetched(screen, lens, row)
+        return jumping.target_of(screen, jump, obj, row) if obj is not None else None
     if lens.drill is not None:
         return lens.drill(row)
     if lens.drill_object is None:
@@ -156,7 +162,11 @@ async def _shell(screen: "ClusterScreen", lens: Lens, row: Row) -> None:
 
 async def _delete(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     singular = lens.resource.singular or lens.resource.kind.lower()
-    answer = await screen.app.push_screen_wait(DeleteDialog(singular, lens.resource.plural, [row.key for row in rows]))
+    table = screen.chosen_table()
+    hidden = sum(table.model.index_of(row.uid) is None for row in rows) if table is not None else 0
+    answer = await screen.app.push_screen_wait(
+        DeleteDialog(singular, lens.resource.plural, [row.key for row in rows], hidden=hidden)
+    )
     if answer is None:
         return
     objects = tuple((row.namespace or None, row.name, row.uid) for row in rows)

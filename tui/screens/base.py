@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -16,6 +16,8 @@ from tui.command import Command, complete_command, parse_command
 from tui.contexts import Contexts
 from tui.document import Span
 from tui.feeds.state import FeedState, Phase
+from tui.fuzzy import best
+from tui.keymap import Keymap, label
 from tui.memory import Memory
 from tui.screens.ending import EndingScreen
 from tui.screens.keys import GENERAL_KEYS
@@ -40,6 +42,8 @@ class Conductor(Protocol):
     memory: Memory
     settings: SettingsFolder
     forwards: "list[Forward]"
+    keymap: Keymap
+    header_hidden: bool
 
     def session_of(self, context: str) -> Session:
         """That of a cluster beside the one in front, which "" stands for."""
@@ -96,18 +100,28 @@ class ClusterScreen(EndingScreen[None]):
         GENERAL_KEYS["back"].binding("back"),
         GENERAL_KEYS["all_namespaces"].binding("all_namespaces"),
         GENERAL_KEYS["namespace"].binding("namespace"),
-        *(Binding(str(number), f"digit({number})", show=False) for number in range(1, 10)),
+        *(Binding(str(number), f"digit({number})", show=False, id=f"pinned_{number}") for number in range(1, 10)),
         GENERAL_KEYS["older"].binding("history(-1)"),
         GENERAL_KEYS["newer"].binding("history(1)"),
         GENERAL_KEYS["last"].binding("swap_last"),
         GENERAL_KEYS["save"].binding("save"),
         GENERAL_KEYS["reconnect"].binding("reconnect"),
         GENERAL_KEYS["themes"].binding("themes"),
+        GENERAL_KEYS["aliases"].binding("aliases"),
+        GENERAL_KEYS["header"].binding("header"),
     ]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Every key gets a name, so that it can be changed: `logs.wrap` for `wrap` of LogsScreen."""
+        if "BINDINGS" in cls.__dict__:
+            named = [_named(one, own_prefix(cls)) for one in cls.BINDINGS]
+            type.__setattr__(cls, "BINDINGS", named)
+        super().__init_subclass__(**options)
 
     def __init__(self, target: Target) -> None:
         super().__init__()
         self.target = target
+        self._begun = False
         self.feed_state = FeedState(phase=Phase.CONNECTING)
 
     @property
@@ -150,6 +164,10 @@ class ClusterScreen(EndingScreen[None]):
 
     def reconnect(self) -> None: ...
 
+    def settings_changed(self) -> None:
+        """The user's files were read anew."""
+        self.tell()
+
     def chosen_table(self) -> VirtualTable | None:
         """The table whose row a plugin runs for; None where there is none."""
         widget = self.main_widget()
@@ -165,10 +183,14 @@ class ClusterScreen(EndingScreen[None]):
     def compose(self) -> ComposeResult:
         yield Header()
         yield from self.body()
-        yield Prompt(self._complete)
+        yield Prompt(self._complete, self.conductor.memory.typed)
         yield HintBar()
 
     def on_mount(self) -> None:
+        # Textual calls this once more by itself when a subclass has called it from its own.
+        if self._begun:
+            return
+        self._begun = True
         self.set_interval(1.0, self._second)
         self._revived = self.session.when_revived(self.reconnect)
         self.main_widget().focus()
@@ -189,18 +211,29 @@ class ClusterScreen(EndingScreen[None]):
         if not self.shown:
             return
         context, server, version = self.place()
-        self.query_one(Header).show(
+        status = self.status()
+        header = self.query_one(Header)
+        # Hidden, it still comes when something is wrong.
+        header.display = not self.conductor.header_hidden or status[1] in (Tone.BAD, Tone.WARN)
+        header.show(
             HeaderFacts(
                 context=context,
                 server=server,
                 version=version,
                 readonly=self.session.readonly,
-                status=self.status(),
+                status=status,
                 crumbs=self.crumbs(),
                 notes=tuple(self.notes()),
             )
         )
-        self.query_one(HintBar).show(self.hints())
+        self.query_one(HintBar).show([self._rekeyed(hint) for hint in self.hints()])
+
+    def _rekeyed(self, hint: Hint) -> Hint:
+        """With the key that the user has given it."""
+        name = action_name(hint.action)
+        chosen = self.conductor.keymap.chosen
+        name = name if name in chosen else f"{own_prefix(type(self))}.{name}"
+        return replace(hint, key=label(chosen[name])) if name in chosen else hint
 
     def place(self) -> tuple[str, str, str]:
         """Context, server and its version, as the header names them."""
@@ -291,6 +324,14 @@ class ClusterScreen(EndingScreen[None]):
     def action_namespace(self) -> None:
         self.conductor.choose_namespace()
 
+    def action_aliases(self) -> None:
+        self.conductor.action_word("aliases")
+
+    def action_header(self) -> None:
+        """More room for what matters."""
+        self.conductor.header_hidden = not self.conductor.header_hidden
+        self.tell()
+
     def action_themes(self) -> None:
         self.conductor.choose_theme()
 
@@ -338,6 +379,17 @@ class ClusterScreen(EndingScreen[None]):
         if plugins.applies(plugin, self):
             self.run_worker(plugins.run(self, name, plugin), group="plugin", exclusive=True)
 
+    def on_header_crumb_chosen(self, event: Header.CrumbChosen) -> None:
+        """Back to the screen that the crumb stands for."""
+        told = 0
+        stack = [screen for screen in self.app.screen_stack if isinstance(screen, ClusterScreen)]
+        for number, screen in enumerate(stack):
+            told += len(screen.own_crumbs(first=not told))
+            if event.index < told:
+                for _ in stack[number + 1 :]:
+                    self.conductor.go_back()
+                return
+
     # the prompt
 
     def on_prompt_changed(self, event: Prompt.Changed) -> None:
@@ -371,8 +423,10 @@ class ClusterScreen(EndingScreen[None]):
     def _complete(self, text: str) -> list[str]:
         session = self.session
         found = complete_command(text, session.aliases, session.namespaces, self.conductor.contexts.names)
-        own = self.conductor.settings.current.aliases
-        return [*found, *(name for name in sorted(own) if text and name.startswith(text.lower()))]
+        own = best(text, sorted(self.conductor.settings.current.aliases)) if text else []
+        # What begins as typed stands first, whoever named it.
+        begins = [name for name in own if name.startswith(text.lower())]
+        return list(dict.fromkeys([*found[:1], *begins, *found, *own]))
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
@@ -388,7 +442,7 @@ class ClusterScreen(EndingScreen[None]):
         command = parse_command(text, self.session.aliases)
         if command.error:
             offered = self._complete(text)
-            if offered and " " not in text.strip():
+            if offered and " " not in text.strip() and offered[0].startswith(text.strip().lower()):
                 command = parse_command(offered[0], self.session.aliases)
         if command.error:
             self.query_one(Prompt).note(command.error)
@@ -410,3 +464,21 @@ class ClusterScreen(EndingScreen[None]):
                     label_selector=command.label_selector,
                 )
             )
+
+
+def own_prefix(screen: type[ClusterScreen]) -> str:
+    """What the names of a screen's own keys begin with."""
+    return screen.__name__.removesuffix("Screen").strip("_").lower()
+
+
+def action_name(action: str) -> str:
+    """`act('scale')` is `scale`, `range_of('1')` is `range_of.1`."""
+    word, _, arguments = action.partition("(")
+    inner = arguments.rstrip(")").strip("'\"")
+    return inner if word == "act" else f"{word}.{inner}" if inner else word
+
+
+def _named(binding: Any, prefix: str) -> Any:
+    if not isinstance(binding, Binding) or binding.id:
+        return binding
+    return replace(binding, id=f"{prefix}.{action_name(binding.action)}")

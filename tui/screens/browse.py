@@ -13,6 +13,7 @@ from tui.document import EMPTY, Line, Span
 from tui.feeds.state import FeedState, Phase
 from tui.feeds.tables import Batch, TableFeed
 from tui.kinds.catalog import lens_for
+from tui.kinds.health import ails
 from tui.kinds.lens import Action, Lens
 from tui.memory import TableChoice
 from tui.rows import Column, Row
@@ -22,6 +23,8 @@ from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS, TABLE_KEYS
 from tui.target import Target, View
 from tui.tones import Tone
+from tui.views import View as UserView
+from tui.views import layout_of, normal
 from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
 from tui.widgets.prompt import Prompt
@@ -46,6 +49,8 @@ QUIET = frozenset(
         Action.TRANSFER,
         Action.SANITIZE,
         Action.TEACH,
+        Action.COPY_NAMESPACE,
+        Action.WARP,
     }
 )
 """Not worth room at the bottom; `?` tells of them."""
@@ -68,13 +73,18 @@ class BrowseScreen(ClusterScreen):
         self._settled = False
         self.usage: UsageOverlay | None = None
         self._own_columns: tuple[Column, ...] = ()
+        self._view: UserView | None = None
 
     # body
 
     def body(self) -> Sequence[Widget]:
         self.lens = lens_for(self.session.aliases.refined(self.target.resource))
         self.table = VirtualTable(
-            now=self.session.now, tone=self._tone, preferred=self.lens.preferred, spared=self.lens.spared
+            now=self.session.now,
+            tone=self._tone,
+            preferred=self.lens.preferred,
+            spared=self.lens.spared,
+            ails=lambda row: ails(self.lens.resource, self.table.model.columns, row),
         )
         return [self.table]
 
@@ -82,21 +92,41 @@ class BrowseScreen(ClusterScreen):
         return self.table
 
     def on_mount(self) -> None:
+        if self._begun:
+            return
         target = self.target
         self._namespaces: list[str | None] = [target.namespace]
         if target.namespace and target.resource.namespaced:
             self._namespaces = [*namespaces_of(target.namespace, self.session.namespaces)]
         self._record = self.session.records.table(target.table_key)
         self._record.opened()
+        self._view = self._wanted_view()
         self.feed = self._make_feed()
-        self.run_worker(self.feed.run(), group="feed", name=f"table {target.resource.plural}")
+        self._follow_feed()
         self.run_worker(self._learn_permissions(), group="permissions")
         super().on_mount()
         self.table.wide = self.conductor.memory.table(self._memory_key).wide
         self._show_placeholder()
 
+    def _follow_feed(self) -> None:
+        self.run_worker(self.feed.run(), group="feed", name=f"table {self.target.resource.plural}", exclusive=True)
+
+    def _wanted_view(self) -> UserView | None:
+        resource = self.session.aliases.refined(self.target.resource)
+        return self.conductor.settings.current.view(resource, self.target.namespace)
+
+    def settings_changed(self) -> None:
+        """Other columns than before: the table is read anew with them."""
+        super().settings_changed()
+        if self.shown and (wanted := self._wanted_view()) != self._view:
+            self._view = wanted
+            self.feed = self._make_feed()
+            self._settled = False
+            self._follow_feed()
+
     def _make_feed(self) -> "TableFeed | ManyTables | ManyClusters":
         target, session = self.target, self.session
+        layout = layout_of(self._view) if self._view is not None else None
         if len(self._namespaces) > 1:
             from tui.feeds.manytables import ManyTables
 
@@ -106,6 +136,7 @@ class BrowseScreen(ClusterScreen):
                 clock=session.clock,
                 label_selector=target.label_selector,
                 field_selector=target.field_selector,
+                layout=layout,
                 on_pending=self._pending,
                 on_state=self._state_changed,
             )
@@ -116,6 +147,7 @@ class BrowseScreen(ClusterScreen):
             label_selector=target.label_selector,
             field_selector=target.field_selector,
             with_namespace=target.resource.namespaced and target.namespace is None,
+            layout=layout,
             on_pending=self._pending,
             on_state=self._state_changed,
         )
@@ -226,9 +258,10 @@ class BrowseScreen(ClusterScreen):
 
     def _first_sort(self) -> None:
         choice = self.conductor.memory.table(self._memory_key)
-        name, descending = (choice.sort, choice.descending) if choice.sort else self.lens.sort or ("", False)
+        shipped = (self._view.sort() if self._view else None) or self.lens.sort or ("", False)
+        name, descending = (choice.sort, choice.descending) if choice.sort else shipped
         for index, column in enumerate(self.table.model.columns):
-            if column.name == name:
+            if name and normal(column.name) == normal(name):
                 self.table.sort_by(index, descending=descending)
 
     def _state_changed(self, state: FeedState) -> None:
@@ -248,6 +281,12 @@ class BrowseScreen(ClusterScreen):
 
     def _placeholder(self) -> list[Line]:
         state, kind = self.feed_state, self.target.resource.plural
+        if self.table.model.total and self.table.faults_only and not self._filter:
+            return [
+                ((f"All {self.table.model.total:,} {kind} are well", Tone.OK),),
+                EMPTY,
+                (("^z", Tone.KEY), (" shows them", Tone.FAINT)),
+            ]
         if self.table.model.total and self._filter:
             return [
                 ((f"None of {self.table.model.total:,} {kind} match ", Tone.MUTED), (self._filter, Tone.ACCENT)),
@@ -295,6 +334,8 @@ class BrowseScreen(ClusterScreen):
             notes += [(f"{len(table.marked)} marked", Tone.ACCENT), ("  ", Tone.MUTED)]
         if table.lost:
             notes += [("the chosen row is gone", Tone.WARN), ("  ", Tone.MUTED)]
+        if table.faults_only:
+            notes += [("not well: ", Tone.WARN), (f"{len(model):,} of {model.total:,}", Tone.MUTED), ("  ", Tone.MUTED)]
         if self._filter:
             notes += [(f"/{self._filter}", Tone.ACCENT), (f"  {len(model):,} of {model.total:,}", Tone.MUTED)]
         else:
@@ -313,6 +354,9 @@ class BrowseScreen(ClusterScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # Two actions may share a key where no kind has both: the one of this kind answers.
         if action == "act" and parameters[0] not in self.lens.actions:
+            return False
+        keymap = self.conductor.keymap
+        if action == "act" and keymap.chosen and keymap.yields(str(parameters[0]), self.lens.actions):
             return False
         return super().check_action(action, parameters)
 
@@ -355,6 +399,7 @@ class BrowseScreen(ClusterScreen):
         return self.target.resource.qualified
 
     def on_virtual_table_rearranged(self) -> None:
+        self._show_placeholder()
         self.tell()
 
     def on_virtual_table_arranged(self) -> None:

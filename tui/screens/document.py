@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from tui.document import EMPTY, Line, Span
 from tui.screens.base import ClusterScreen
-from tui.target import Target
+from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.hints import Hint
 from tui.widgets.textview import TextView
@@ -78,6 +78,18 @@ class DocumentScreen(ClusterScreen):
 
     def action_wrap(self) -> None:
         self.view.toggle_wrap()
+
+    def action_save(self) -> None:
+        from tui.dumps import save_text
+
+        title, suffix = self.own_crumbs(first=False)[-1], "yaml" if self.target.view is View.YAML else "txt"
+        name = f"{self.target.name}-{title}" if self.target.name and self.target.name not in title else title
+        try:
+            file = save_text(self.view.text + "\n", self.session.access.context, name, self.session.now(), suffix)
+        except OSError as error:
+            self.notify(f"{error.filename}: {error.strerror}", severity="error", title="Save")
+            return
+        self.notify(f"Saved to {file}")
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.view.text)

@@ -1,7 +1,6 @@
 """Editing an object as YAML: the server checks it, the difference is shown, and the text is never lost on the way."""
 
 import asyncio
-import os
 import shlex
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from tui.changes import Change, Entry
 from tui.editing import NotUsable, changed_meanwhile, patch_of, text_of
 from tui.screens import changing
 from tui.screens.base import ClusterScreen
+from tui.screens.editor import editor_command
 from tui.screens.ending import EndingScreen
 from tui.widgets.dialogs import ChangeDialog
 from tui.widgets.fields import Area
@@ -28,7 +28,6 @@ from tui.yamltext import comparable, diff_lines
 
 JSON = dict[str, Any]
 KEYS = "^s check and show the difference   ^e your $EDITOR   Esc leave"
-EDITORS = ("PILOTHOUSE_EDITOR", "KUBE_EDITOR", "VISUAL", "EDITOR")
 
 
 class EditScreen(ModalScreen[None], EndingScreen[None]):
@@ -117,7 +116,7 @@ class EditScreen(ModalScreen[None], EndingScreen[None]):
         self.run_worker(self._outside(), group="editor", exclusive=True)
 
     async def _outside(self) -> None:
-        command = next((os.environ[name] for name in EDITORS if os.environ.get(name)), "vi")
+        command = editor_command()
         if self.app.is_headless or not sys.stdin.isatty():
             self.note("An editor of your own needs a terminal.")
             return

@@ -18,7 +18,7 @@ class Key:
 
     def binding(self, action: str, *, first: bool = False) -> Binding:
         """`first`: acts before any key typed after it is handed out, so that typing ahead works."""
-        return Binding(self.keys, action, self.help, show=False, key_display=self.label, priority=first)
+        return Binding(self.keys, action, self.help, show=False, key_display=self.label, priority=first, id=NAMES[self])
 
 
 ACTION_KEYS: dict[Action, Key] = {
@@ -52,6 +52,8 @@ ACTION_KEYS: dict[Action, Key] = {
     Action.TEACH: Key("K", "K", "kubectl", "Every action here as its kubectl line"),
     Action.PIN: Key("plus", "+", "pin", "Pin this namespace: 1 to 9 then go to it, or take the pin away"),
     Action.COPY: Key("c", "c", "copy", "Copy the name"),
+    Action.COPY_NAMESPACE: Key("Y", "Y", "copy ns", "Copy the name of the namespace"),
+    Action.WARP: Key("W", "W", "its namespace", "Use the namespace that the row is in"),
     Action.DELETE: Key("ctrl+d", "^d", "delete", "Delete what is marked, or the row under the cursor"),
 }
 
@@ -66,7 +68,9 @@ GENERAL_KEYS: dict[str, Key] = {
     "older": Key("left_square_bracket", "[", "older", "The view before this one"),
     "newer": Key("right_square_bracket", "]", "newer", "The view after this one"),
     "last": Key("minus", "-", "last", "Swap with the last view"),
-    "save": Key("ctrl+s", "^s", "save", "Save the table, as it is shown, to a CSV file"),
+    "save": Key("ctrl+s", "^s", "save", "Save what is shown to a file; `:sd` lists these files"),
+    "aliases": Key("ctrl+a", "^a", "aliases", "All kinds and their names"),
+    "header": Key("ctrl+e", "^e", "header", "Show or hide the lines on top"),
     "reconnect": Key("ctrl+r", "^r", "reconnect", "Reconnect and load anew, now"),
     "themes": Key("T", "T", "theme", "Choose the colours"),
 }
@@ -74,6 +78,12 @@ GENERAL_KEYS: dict[str, Key] = {
 TABLE_KEYS: dict[str, Key] = {
     "past": Key("B", "B", "back", "Back in time: the table as it was, and what has changed since"),
 }
+
+NAMES: dict[Key, str] = {
+    **{key: action.value for action, key in ACTION_KEYS.items()},
+    **{key: name for name, key in (GENERAL_KEYS | TABLE_KEYS).items()},
+}
+"""What each is called in `keys.yaml`."""
 
 TABLE_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓  j k", "Move"),
@@ -86,6 +96,7 @@ TABLE_HELP: tuple[tuple[str, str], ...] = (
     ("Shift-← Shift-→", "Sort by the next column"),
     ("N  A  C  M  O", "Sort by name, age, CPU, memory; reverse"),
     ("^w", "Wide: more columns"),
+    ("^z", "Only rows that are not well"),
     ("^p", "Command palette"),
     ("^c", "Quit"),
 )

@@ -43,6 +43,8 @@ class ListScreen(ClusterScreen):
         return self.table
 
     def on_mount(self) -> None:
+        if self._begun:
+            return
         super().on_mount()
         self.table.set_columns(self.COLUMNS)
         self.table.show_placeholder(self.nothing())

@@ -1,29 +1,26 @@
 """Logs of a container, a pod, or all pods that a selector chooses: new pods join by themselves."""
 
 import asyncio
-import os
-import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
-import platformdirs
 from textual.binding import Binding
 from textual.widget import Widget
 
-from tui.document import Span
+from tui.document import EMPTY, Span
 from tui.feeds.logring import NOTE, LogLine
-from tui.feeds.logs import LogFeed, LogQuery, Source, started_sources
+from tui.feeds.logs import MOST_SOURCES, LogFeed, LogQuery, Source, started_sources
 from tui.feeds.objects import ObjectFeed
 from tui.feeds.state import FeedState, Phase
 from tui.kinds.lens import Action
 from tui.screens.base import ClusterScreen
 from tui.screens.keys import ACTION_KEYS
-from tui.target import Target
+from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.dialogs import PickDialog
 from tui.widgets.hints import Hint
-from tui.widgets.logview import LogView
+from tui.widgets.logview import LogView, cleaned
 from tui.widgets.prompt import Mode, Prompt
 
 FRAME = 0.08
@@ -47,8 +44,12 @@ class LogsScreen(ClusterScreen):
         ACTION_KEYS[Action.PREVIOUS].binding("previous"),
         Binding("h", "range", "How far back to look", show=False),
         *(Binding(key, f"range_of('{key}')", words.capitalize(), show=False) for key, (words, _) in RANGES.items()),
+        Binding("v", "columns", "Fields of JSON, logfmt and klog as columns, or the lines as they came", show=False),
+        Binding("P", "patterns", "Patterns: lines that are alike, counted", show=False),
+        Binding(
+            "enter", "line", "The first line on the screen in full; a double click for any", show=False, key_display="⏎"
+        ),
         Binding("m", "mark", "Draw a line here", show=False),
-        Binding("ctrl+s", "save", "Save to a file", show=False),
         Binding("C", "clear", "Clear", show=False),
     ]
 
@@ -61,6 +62,7 @@ class LogsScreen(ClusterScreen):
         self._last_flush = 0.0
         self._flush_waits = False
         self._labels: list[str] = []
+        self._unfollowed = 0
 
     def body(self) -> Sequence[Widget]:
         self.view = LogView(self._label)
@@ -101,7 +103,9 @@ class LogsScreen(ClusterScreen):
     # from the feeds
 
     def _pods_changed(self) -> None:
-        self._feed.want(started_sources(list(self._pods.objects), self.target.container))
+        found = started_sources(list(self._pods.objects), self.target.container)
+        self._unfollowed = max(0, len(found) - MOST_SOURCES)
+        self._feed.want(found[:MOST_SOURCES])
 
     def _state_changed(self, state: FeedState) -> None:
         self.set_state(state)
@@ -140,10 +144,14 @@ class LogsScreen(ClusterScreen):
         if self._filter:
             notes.append((f"/{self._filter}  ", Tone.ACCENT))
             notes.append((f"{self.view.shown:,} of {len(self.view.ring):,} lines", Tone.MUTED))
+            if (share := self.view.searching) is not None:
+                notes.append((f"  searching {share:.0%}", Tone.INFO))
         else:
             notes.append((f"{len(self.view.ring):,} lines", Tone.MUTED))
         if self.view.ring.first and len(self.view.ring):
             notes.append((f"  {self.view.ring.first:,} older left out", Tone.FAINT))
+        if self._unfollowed:
+            notes.append((f"  {self._unfollowed} more containers are not followed", Tone.WARN))
         if count != 1:
             notes.append((f"  {self._feed.following} containers" if count else "  waiting for a container", Tone.MUTED))
         return notes
@@ -152,6 +160,8 @@ class LogsScreen(ClusterScreen):
         return [
             Hint("/", "filter", "filter"),
             Hint("w", "no wrap" if self.view.wrap else "wrap", "wrap"),
+            Hint("v", "plain" if self.view.columns else "fields", "columns"),
+            Hint("P", "patterns", "patterns"),
             Hint("t", "times", "timestamps"),
             Hint("p", "current" if self._previous else "previous", "previous"),
             Hint("h", "since", "range"),
@@ -164,12 +174,19 @@ class LogsScreen(ClusterScreen):
     def on_log_view_moved(self) -> None:
         self.tell()
 
+    def on_log_view_searched(self) -> None:
+        self._tell_matches()
+        self.tell()
+
+    def on_log_view_chosen(self, event: LogView.Chosen) -> None:
+        self._open_line(event.line)
+
     def filter_text(self) -> str:
         return self._filter
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        self._filter_error = self.view.set_filter(text)
+        self._filter_error = self.view.set_filter(text.strip())
         self._tell_matches()
         self.tell()
 
@@ -186,6 +203,32 @@ class LogsScreen(ClusterScreen):
     def action_wrap(self) -> None:
         self.view.toggle_wrap()
         self.tell()
+
+    def action_columns(self) -> None:
+        self.view.toggle_columns()
+        self.tell()
+
+    def action_patterns(self) -> None:
+        from tui.screens.logpatterns import PatternsScreen
+
+        def chosen(wanted: str | None) -> None:
+            if wanted:
+                self.on_filter(wanted)
+
+        self.app.push_screen(PatternsScreen(self.target, self.view.ring, lambda: len(self._feed.sources), chosen))
+
+    def action_line(self) -> None:
+        if (line := self.view.top_line()) is not None:
+            self._open_line(line)
+
+    def _open_line(self, line: LogLine) -> None:
+        from tui.logformat import pretty
+        from tui.screens.text import TextScreen
+
+        lines = [((cleaned(text), Tone.TEXT),) for text in pretty(line.text)]
+        about = [part for part in (line.stamp, self._label(line.source).strip()) if part]
+        head = [((f"{'  '.join(about)}", Tone.MUTED),), EMPTY] if about else []
+        self.app.push_screen(TextScreen(replace(self.target, view=View.LOGS, title="line"), [*head, *lines]))
 
     def action_timestamps(self) -> None:
         self.view.toggle_timestamps()
@@ -221,22 +264,17 @@ class LogsScreen(ClusterScreen):
         self.run_worker(self._save(self.view.text()), group="save", exclusive=True)
 
     async def _save(self, text: str) -> None:
-        name = re.sub(r"[^A-Za-z0-9.-]+", "-", self.target.title or self.target.name)
-        stamp = self.session.clock.now().strftime("%Y%m%d-%H%M%S")
-        path = Path(platformdirs.user_state_dir("pilothouse")) / "logs" / f"{name}-{stamp}.log"
+        from tui.dumps import save_text
+
+        name = self.target.title or self.target.name
         try:
-            await asyncio.to_thread(_write, path, text)
+            path = await asyncio.to_thread(
+                save_text, text, self.session.access.context, name, self.session.now(), "log"
+            )
         except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", title="Save")
+            self.notify(f"{error.filename}: {error.strerror}", severity="error", title="Save")
             return
         self.notify(f"Saved {text.count(chr(10)):,} lines to {path}")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def source_labels(sources: Sequence[Source]) -> list[str]:

@@ -15,7 +15,7 @@ from tui.document import EMPTY, Line, Span
 from tui.feeds.metrics import NODE_METRICS
 from tui.feeds.state import FeedState, Phase
 from tui.graphs import area
-from tui.kinds.machinestats import Reading, reading
+from tui.kinds.machinestats import Reading, is_hot, reading
 from tui.screens.base import ClusterScreen
 from tui.target import Target, View
 from tui.tones import Tone
@@ -133,8 +133,14 @@ def usage_lines(readings: Sequence[Reading], width: int) -> list[Line]:
         tone = Tone.OK if share < 75 else Tone.WARN if share < 90 else Tone.BAD
         lines.append(((f"{word}  ", Tone.HEADING), (f"{share}", tone),
                       (f"  {amounts.size(used)} of {amounts.size(total)}", Tone.MUTED)))  # fmt: skip
-    for word, degrees in last.temperatures:
-        lines.append(((f"{word}  ", Tone.HEADING), (f"{degrees:.0f} °C", Tone.WARN if degrees >= 80 else Tone.OK)))
+    for word, degrees, critical in last.temperatures:
+        limit = f"  of {critical:.0f} °C" if critical else ""
+        tone = Tone.WARN if is_hot(degrees, critical) else Tone.OK
+        lines.append(((f"{word}  ", Tone.HEADING), (f"{degrees:.0f} °C", tone), (limit, Tone.MUTED)))
+    if last.slowed:
+        lines.append((("Slowed down  ", Tone.HEADING), (", ".join(last.slowed), Tone.BAD)))
+    elif last.slowed_before:
+        lines.append((("Was slowed down since it started  ", Tone.HEADING), (", ".join(last.slowed_before), Tone.WARN)))
     untold = [
         word
         for word, told in (("disk", last.disks), ("network", last.rx_bytes), ("temperature", last.temperatures))

@@ -22,6 +22,13 @@ _SCREENS: dict[View, tuple[str, str]] = {
     View.WHATIF: ("whatif", "WhatIfScreen"),
     View.PAST: ("past", "PastScreen"),
     View.WHO: ("access", "WhoScreen"),
+    View.ALIASES: ("aliases", "AliasesScreen"),
+    View.DUMPS: ("dumps", "DumpsScreen"),
+    View.WORKLOADS: ("workloads", "WorkloadsScreen"),
+    View.USERS: ("access", "SubjectsScreen"),
+    View.GROUPS: ("access", "SubjectsScreen"),
+    View.HEALTH: ("health", "HealthScreen"),
+    View.FOLDER: ("folder", "FolderScreen"),
     View.USAGE: ("machineusage", "MachineUsageScreen"),
 }
 """Module of this package, and its class."""

@@ -167,6 +167,21 @@ async def whatif(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     names = sorted(row.name for row in rows)
     title = f"what if {names[0]} goes" if len(names) == 1 else f"what if {len(names)} machines go"
     screen.open_target(Target(resource=lens.resource, view=View.WHATIF, name=",".join(names), title=title))
+async def copy_namespace(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    names = list(dict.fromkeys(row.namespace for row in rows if row.namespace))
+    if not names:
+        screen.notify(f"{lens.resource.plural} are in no namespace.")
+        return
+    screen.app.copy_to_clipboard("\n".join(names))
+    screen.notify(f"Copied {names[0] if len(names) == 1 else f'{len(names)} namespaces'}.")
+
+
+async def warp(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
+    namespace = rows[0].namespace
+    if not namespace:
+        screen.notify(f"{lens.resource.plural} are in no namespace.")
+    else:
+        screen.conductor.use_namespace(namespace)
 
 
 OPERATIONS: dict[Action, Operation] = {
@@ -187,4 +202,6 @@ OPERATIONS: dict[Action, Operation] = {
     Action.SANITIZE: sanitize,
     Action.FORWARD: forward,
     Action.FORWARDS: forwards,
+    Action.COPY_NAMESPACE: copy_namespace,
+    Action.WARP: warp,
 }

@@ -1,14 +1,12 @@
-"""A page of lines: which names kinds have."""
+"""A page of lines in front of everything else."""
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
-from tui.document import Document, Line, Span
-from tui.session import Session
-from tui.tones import Tone
+from tui.document import Line
 from tui.widgets.textview import TextView
 
 
@@ -26,21 +24,3 @@ class PageScreen(ModalScreen[None]):
             view.styles.height = len(self._lines)
             view.styles.max_height = max(4, self.app.size.height - 8)
             yield view
-
-
-def open_aliases(app: App[None], session: Session) -> None:
-    app.push_screen(PageScreen("Kinds and their names", alias_lines(session)))
-
-
-def alias_lines(session: Session) -> list[Line]:
-    doc = Document()
-    rows: list[list[Span]] = [
-        [
-            (resource.plural, Tone.KEY),
-            (", ".join(resource.short_names), Tone.TEXT),
-            (resource.api_version, Tone.MUTED),
-        ]
-        for resource in session.aliases.resources()
-    ]
-    doc.table(("KIND", "SHORT", "VERSION"), rows, indent=0)
-    return doc.lines

@@ -4,7 +4,8 @@ import asyncio
 import os
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
 from tui.rows import Row
 from tui.screens.machinework import YesDialog
@@ -54,52 +55,87 @@ def facts(screen: "ClusterScreen", row: Row | None) -> dict[str, str]:
 
 
 async def run(screen: "ClusterScreen", name: str, plugin: Plugin) -> None:
-    """Ask where it wants that, run it, on the terminal or behind the scenes; never through a shell of ours."""
+    """Ask what it wants to know, run it, on the terminal or behind the scenes; never through a shell of ours."""
     if plugin.dangerous and screen.session.readonly:
         screen.notify(f"This session is read-only, and {name} is marked dangerous.", severity="warning")
         return
     table = screen.chosen_table()
     told = facts(screen, table.current if table is not None else None)
-    argv = [plugin.command, *(filled(argument, told) for argument in plugin.args)]
-    line = shlex.join(argv)
+    if plugin.inputs:
+        from tui.widgets.inputsdialog import InputsDialog
+
+        answers = await screen.app.push_screen_wait(InputsDialog(plugin.description or name, plugin.inputs))
+        if answers is None:
+            return
+        told |= answers
+    chain = argvs(plugin, told)
+    line = " | ".join(shlex.join(argv) for argv in chain)
     if (plugin.confirm or plugin.dangerous) and not await screen.app.push_screen_wait(
         YesDialog(f"Run {name}?", line, "Run", danger=plugin.dangerous)
     ):
         return
     environment = {**os.environ, "KUBECONFIG": told["KUBECONFIG"]}
     if plugin.background or screen.app.is_headless or screen.app.is_web:
-        await _behind(screen, name, argv, environment)
+        await _behind(screen, name, chain, environment)
         return
     with screen.app.batch_update(), screen.app.suspend():
-        try:
-            code = await asyncio.to_thread(lambda: subprocess.run(argv, env=environment, check=False).returncode)
-            said = f"{line}: ended with code {code}" if code else ""
-        except OSError as error:
-            said = f"{argv[0]}: {error.strerror}"
+        running = Chain(chain, environment, shown=True)
+        code, said = await asyncio.to_thread(running.run)
     screen.app.refresh(layout=True)
-    if said:
-        screen.notify(said, severity="error", title=name)
+    if code or said:
+        screen.notify(said or f"{line}: ended with code {code}", severity="error", title=name)
 
 
-async def _behind(screen: "ClusterScreen", name: str, argv: list[str], environment: dict[str, str]) -> None:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-    except OSError as error:
-        screen.notify(f"{argv[0]}: {error.strerror}", severity="error", title=name)
-        return
+def argvs(plugin: Plugin, told: Mapping[str, str]) -> list[list[str]]:
+    """The command and what its output goes through, each as its words."""
+    first = [plugin.command, *(filled(argument, told) for argument in plugin.args)]
+    return [first, *([filled(word, told) for word in shlex.split(pipe)] for pipe in plugin.pipes)]
+
+
+class Chain:
+    """Programs whose outputs go from each to the next; `shown` leaves the last one's to the terminal."""
+
+    def __init__(self, chain: Sequence[Sequence[str]], environment: Mapping[str, str], *, shown: bool) -> None:
+        self._chain, self._environment, self._shown = chain, environment, shown
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def run(self) -> tuple[int, str]:
+        """The last code that is not 0, and the output (or what went wrong); blocks."""
+        before: IO[bytes] | None = None
+        try:
+            for number, argv in enumerate(self._chain):
+                last = number == len(self._chain) - 1
+                source = before if number else (None if self._shown else subprocess.DEVNULL)
+                sink = None if self._shown and last else subprocess.PIPE
+                trouble = None if self._shown else subprocess.STDOUT
+                process = subprocess.Popen(argv, env=self._environment, stdin=source, stdout=sink, stderr=trouble)
+                self._running.append(process)
+                if before is not None:
+                    before.close()
+                before = process.stdout
+        except OSError as error:
+            self.kill()
+            return 127, f"{self._chain[len(self._running)][0]}: {error.strerror}"
+        out, _ = self._running[-1].communicate()
+        codes = [process.wait() for process in self._running]
+        return next((code for code in reversed(codes) if code), 0), (out or b"").decode(errors="replace").strip()
+
+    def kill(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.kill()
+
+
+async def _behind(
+    screen: "ClusterScreen", name: str, chain: Sequence[Sequence[str]], environment: Mapping[str, str]
+) -> None:
+    running = Chain(chain, environment, shown=False)
     try:
         async with asyncio.timeout(PATIENCE):
-            out, _ = await process.communicate()
+            code, text = await asyncio.to_thread(running.run)
     except TimeoutError:
         screen.notify("It did not end in time; it was stopped.", severity="error", title=name)
         return
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    text = out.decode(errors="replace").strip()[-600:]
-    severity = "error" if process.returncode else "information"
-    screen.notify(text or "Done.", severity=severity, title=name)
+        running.kill()
+    screen.notify(text[-600:] or "Done.", severity="error" if code else "information", title=name)

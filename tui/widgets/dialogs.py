@@ -73,10 +73,11 @@ SHOWN_NAMES = 8
 
 
 class DeleteDialog(Dialog[DeleteAnswer]):
-    """Names what goes; the cursor starts on Cancel."""
+    """Names what goes; the cursor starts on Cancel. `hidden` of them are marked, but not among the rows shown."""
 
-    def __init__(self, singular: str, plural: str, names: Sequence[str]) -> None:
+    def __init__(self, singular: str, plural: str, names: Sequence[str], *, hidden: int = 0) -> None:
         super().__init__()
+        self._hidden = hidden
         self._singular, self._plural, self._names = singular, plural, list(names)
 
     def compose(self) -> ComposeResult:
@@ -88,6 +89,9 @@ class DeleteDialog(Dialog[DeleteAnswer]):
         with Vertical(classes="dialog -danger"):
             yield Label(f"Delete {what}?", classes="dialog-title")
             yield Static(Text("\n".join(shown)), classes="dialog-names")
+            if self._hidden:
+                are = "is" if self._hidden == 1 else "are"
+                yield Static(f"{self._hidden} of them {are} hidden by the filter.", classes="dialog-warning")
             with RadioSet(compact=True, id="propagation"):
                 for index, (_, words) in enumerate(_PROPAGATIONS):
                     yield RadioButton(words, value=index == 0, compact=True)

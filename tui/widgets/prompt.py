@@ -23,24 +23,31 @@ class Mode(StrEnum):
 class _Completer(Suggester):
     def __init__(self, complete: Callable[[str], Sequence[str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=False)
-        self._complete = complete
+        self.candidates = complete
 
     async def get_suggestion(self, value: str) -> str | None:
-        found = self._complete(value)
-        return found[0] if found and found[0] != value else None
+        """What can be drawn behind the cursor: only what begins as it was typed."""
+        found = self.candidates(value)
+        begins = found and found[0] != value and found[0].lower().startswith(value.lower())
+        return found[0] if begins else None
 
 
 class _Line(Field):
     BINDINGS = [
-        Binding("tab", "cursor_right_or_accept", "Complete", show=False, priority=True),
+        Binding("tab", "complete(1)", "Complete", show=False, priority=True),
+        Binding("shift+tab", "complete(-1)", "Complete", show=False, priority=True),
+        Binding("ctrl+f", "accept", "Accept", show=False),
         Binding("up", "recall(-1)", "Older", show=False),
         Binding("down", "recall(1)", "Newer", show=False),
         Binding("escape", "leave", "Leave", show=False),
     ]
 
-    def action_cursor_right_or_accept(self) -> None:
+    def action_accept(self) -> None:
         self.cursor_position = len(self.value)
         self.action_cursor_right()
+
+    def action_complete(self, step: int) -> None:
+        self.post_message(Prompt.Completing(step))
 
     def action_recall(self, step: int) -> None:
         self.post_message(Prompt.Recall(step))
@@ -68,16 +75,32 @@ class Prompt(Horizontal):
     class Left(Message):
         """Escape was pressed."""
 
+    class Completing(Message):
+        """The next (or, -1, the one before) of what the line may become."""
+
+        def __init__(self, step: int) -> None:
+            self.step = step
+            super().__init__()
+
     class Recall(Message):
         def __init__(self, step: int) -> None:
             self.step = step
             super().__init__()
 
-    def __init__(self, complete: Callable[[str], Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, complete: Callable[[str], Sequence[str]] | None = None, typed: dict[str, list[str]] | None = None
+    ) -> None:
+        """`typed` holds what was typed before, by mode, on whichever screen."""
         super().__init__()
         self.mode = Mode.COMMAND
-        self._complete = _Completer(complete) if complete else None
-        self._history: dict[Mode, list[str]] = {mode: [] for mode in Mode}
+        self._candidates_of = complete or _nothing
+        self._completers = {Mode.COMMAND: _Completer(self._candidates_of), Mode.FILTER: _Completer(self._recent)}
+        self._typed = ""
+        """What was typed by hand, that Tab completes again and again."""
+        self._candidates: list[str] = []
+        self._chosen = -1
+        held = typed if typed is not None else {}
+        self._history: dict[Mode, list[str]] = {mode: held.setdefault(mode.value, []) for mode in Mode}
         self._recalled = 0
         self.display = False
 
@@ -94,10 +117,9 @@ class Prompt(Horizontal):
         self.mode = mode
         line = self.query_one(_Line)
         self.query_one("#prompt-sign", Static).update(mode.value)
-        line.suggester = self._complete if mode is Mode.COMMAND else None
-        with self.prevent(Input.Changed):
-            line.value = text
-        line.cursor_position = len(text)
+        line.suggester = self._completers[mode]
+        self._set(text)
+        self._candidates, self._chosen = [], -1
         self._recalled = len(self._history[mode])
         self.note("")
         # At once, not on the next turn: keys typed ahead belong to the prompt already.
@@ -115,6 +137,42 @@ class Prompt(Horizontal):
         event.stop()
         if self.mode is Mode.FILTER:
             self.post_message(self.Changed(event.value))
+        self._typed, self._chosen = event.value, -1
+        self._candidates = [*self._completers[self.mode].candidates(event.value)]
+        if self.mode is Mode.COMMAND:
+            self._offer()
+
+    def on_prompt_completing(self, event: Completing) -> None:
+        event.stop()
+        if not self._candidates:
+            return
+        self._chosen = (self._chosen + event.step) % len(self._candidates) if self._chosen >= 0 else 0
+        self._set(self._candidates[self._chosen])
+        if self.mode is Mode.FILTER:
+            self.post_message(self.Changed(self._candidates[self._chosen]))
+        else:
+            self._offer()
+
+    def _offer(self) -> None:
+        """What Tab would make of it, at the right end."""
+        rest = self._candidates[self._chosen + 1 :] if self._chosen >= 0 else self._candidates
+        room = max(0, self.size.width // 2 - 8)
+        words: list[str] = []
+        for line in rest:
+            word = line.rpartition(" ")[2]
+            if sum(len(one) + 2 for one in words) + len(word) > room:
+                break
+            words.append(word)
+        self.note(f"⇥ {'  '.join(words)}" if words else "")
+
+    def _set(self, text: str) -> None:
+        line = self.query_one(_Line)
+        with self.prevent(Input.Changed):
+            line.value = text
+        line.cursor_position = len(text)
+
+    def _recent(self, typed: str) -> list[str]:
+        return [text for text in reversed(self._history[Mode.FILTER]) if typed and text.startswith(typed)]
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -134,3 +192,7 @@ class Prompt(Horizontal):
         line = self.query_one(_Line)
         line.value = history[self._recalled] if self._recalled < len(history) else ""
         line.cursor_position = len(line.value)
+
+
+def _nothing(_typed: str) -> Sequence[str]:
+    return ()

@@ -17,7 +17,7 @@ from tui.rows import Column, Row
 from tui.tones import Tone
 from tui.widgets.columns import Placed, choose, place, total_width
 from tui.widgets.filterexpr import Filter
-from tui.widgets.tablemodel import BY_NAME, TableModel
+from tui.widgets.tablemodel import BY_NAME, TableModel, text_of
 from tui.widgets.textview import highlight
 from tui.widgets.toned import TONE_CLASSES, ToneStyles
 
@@ -49,26 +49,27 @@ class VirtualTable(ScrollView, can_focus=True):
         "table--match",
     }
     BINDINGS = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("left", "sideways(-8)", "Left", show=False),
-        Binding("right", "sideways(8)", "Right", show=False),
-        Binding("enter", "activate", "Open", show=False),
-        Binding("space", "mark", "Mark", show=False),
-        Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False),
-        Binding("ctrl+backslash", "clear_marks", "Clear marks", show=False),
-        Binding("shift+left", "sort_shift(-1)", "Sort by column to the left", show=False),
-        Binding("shift+right", "sort_shift(1)", "Sort by column to the right", show=False),
-        Binding("O", "sort_reverse", "Reverse sort", show=False),
-        Binding("N", "sort_named('Name')", "Sort by name", show=False),
-        Binding("A", "sort_named('Age')", "Sort by age", show=False),
-        Binding("C", "sort_named('CPU')", "Sort by CPU", show=False),
-        Binding("M", "sort_named('MEM')", "Sort by memory", show=False),
-        Binding("ctrl+w", "wide", "Wide columns", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False, id="up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="down"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="page_up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="page_down"),
+        Binding("home,g", "edge(-1)", "First", show=False, id="top"),
+        Binding("end,G", "edge(1)", "Last", show=False, id="bottom"),
+        Binding("left", "sideways(-8)", "Left", show=False, id="left"),
+        Binding("right", "sideways(8)", "Right", show=False, id="right"),
+        Binding("enter", "activate", "Open", show=False, id="enter"),
+        Binding("space", "mark", "Mark", show=False, id="mark"),
+        Binding("ctrl+@,ctrl+space", "mark_range", "Mark range", show=False, id="mark_range"),
+        Binding("ctrl+backslash", "clear_marks", "Clear marks", show=False, id="clear_marks"),
+        Binding("shift+left", "sort_shift(-1)", "Sort by column to the left", show=False, id="sort_left"),
+        Binding("shift+right", "sort_shift(1)", "Sort by column to the right", show=False, id="sort_right"),
+        Binding("O", "sort_reverse", "Reverse sort", show=False, id="sort_reverse"),
+        Binding("N", "sort_named('Name')", "Sort by name", show=False, id="sort_name"),
+        Binding("A", "sort_named('Age')", "Sort by age", show=False, id="sort_age"),
+        Binding("C", "sort_named('CPU')", "Sort by CPU", show=False, id="sort_cpu"),
+        Binding("M", "sort_named('MEM')", "Sort by memory", show=False, id="sort_memory"),
+        Binding("ctrl+z", "faults", "Only what is not well", show=False, id="faults"),
+        Binding("ctrl+w", "wide", "Wide columns", show=False, id="wide"),
     ]
 
     class CursorMoved(Message):
@@ -94,15 +95,21 @@ class VirtualTable(ScrollView, can_focus=True):
         tone: CellTone = _plain,
         preferred: frozenset[str] = frozenset(),
         spared: frozenset[str] = frozenset(),
+        ails: Callable[[Row], bool] | None = None,
     ) -> None:
-        """`preferred` names columns of the wide view that come first where there is room for some."""
+        """`preferred` names columns of the wide view that come first where there is room for some.
+
+        `ails` tells which rows are not well; without it, those with a cell in a colour of warning.
+        """
         super().__init__()
         self._preferred = preferred
         self._spared = spared
         self.model = TableModel(now)
         self.marked: set[str] = set()
         self.wide = False
+        self.faults_only = False
         self._cell_tone = tone
+        self._ails = ails or self._coloured
         self._now = now
         self._styles = ToneStyles(self)
         self._placed: list[Placed] = []
@@ -152,6 +159,9 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def set_filter(self, wanted: Filter) -> None:
         self.model.set_filter(wanted)
+        self._after_sifting()
+
+    def _after_sifting(self) -> None:
         if self.model.index_of(self._cursor_uid) is None:
             self._move_to(0)
         self._follow(self._cursor)
@@ -251,6 +261,12 @@ class VirtualTable(ScrollView, can_focus=True):
         self.post_message(self.Rearranged())
         self.post_message(self.Arranged())
 
+    def action_faults(self) -> None:
+        """Only rows with a cell that says that something is not well; again for all."""
+        self.faults_only = not self.faults_only
+        self.model.set_only(self._ails if self.faults_only else None)
+        self._after_sifting()
+
     def sort_by(self, column: int, *, descending: bool = False) -> None:
         if column == BY_NAME:
             descending = False
@@ -260,6 +276,11 @@ class VirtualTable(ScrollView, can_focus=True):
         self._show_cursor()
         self.refresh()
         self.post_message(self.Rearranged())
+
+    def _coloured(self, row: Row) -> bool:
+        texts = (text_of(cell) for cell in row.cells)
+        tones = (self._cell_tone(row, column, text) for column, text in zip(self.model.columns, texts, strict=False))
+        return any(tone in (Tone.BAD, Tone.WARN) for tone in tones)
 
     # mouse
 

@@ -51,6 +51,8 @@ class TableModel:
     sort_column: int = BY_NAME
     descending: bool = False
     filter: Filter = field(default_factory=Filter)
+    only: Callable[[Row], bool] | None = None
+    """What a shown row must satisfy besides the filter."""
     _held: dict[str, _Held] = field(default_factory=dict[str, _Held])
     _order: list[Entry] = field(default_factory=list[Entry])
     """All rows, sorted; `_shown` is this very list while nothing is filtered."""
@@ -159,6 +161,10 @@ class TableModel:
         self.filter = wanted
         self._sift()
 
+    def set_only(self, test: Callable[[Row], bool] | None) -> None:
+        self.only = test
+        self._sift()
+
     def sort_by(self, column: int, *, descending: bool = False) -> None:
         self.sort_column = column
         self.descending = descending
@@ -177,9 +183,9 @@ class TableModel:
     def _sift(self) -> None:
         """Choose the shown rows from the ordered ones."""
         held, tests = self._held, self.filter.haystack_tests()
-        if self.filter.everything:
+        if self.filter.everything and self.only is None:
             self._shown = self._order
-        elif tests is None:
+        elif tests is None or self.only is not None:
             self._shown = [entry for entry in self._order if self._passes(held[entry[UID]])]
         else:
             shown = self._order
@@ -202,7 +208,9 @@ class TableModel:
         return (self._order,) if self._shown is self._order else (self._order, self._shown)
 
     def _passes(self, held: _Held) -> bool:
-        return self.filter.matches(held.row, held.haystack or _haystack(held), _texts(held))
+        if self.only is not None and not self.only(held.row):
+            return False
+        return self.filter.everything or self.filter.matches(held.row, held.haystack or _haystack(held), _texts(held))
 
     def _grow(self, row: Row) -> None:
         widths = self._widths

@@ -11,10 +11,13 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.document import Line, plain
+from tui.document import Line, clean, plain
+from tui.rows import Row
 from tui.widgets.filterexpr import Filter, parse_filter
 from tui.widgets.toned import TONE_CLASSES, ToneStyles
 from tui.widgets.wrapping import fold
+
+_NO_ROW = Row("", "", "", ())
 
 
 class TextView(ScrollView, can_focus=True):
@@ -22,14 +25,14 @@ class TextView(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES = TONE_CLASSES | {"text--match", "text--match-current"}
     BINDINGS = [
-        Binding("up,k", "line(-1)", "Up", show=False),
-        Binding("down,j", "line(1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "Top", show=False),
-        Binding("end,G", "edge(1)", "Bottom", show=False),
-        Binding("left", "sideways(-8)", "Left", show=False),
-        Binding("right", "sideways(8)", "Right", show=False),
+        Binding("up,k", "line(-1)", "Up", show=False, id="text.up"),
+        Binding("down,j", "line(1)", "Down", show=False, id="text.down"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="text.page_up"),
+        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False, id="text.page_down"),
+        Binding("home,g", "edge(-1)", "Top", show=False, id="text.top"),
+        Binding("end,G", "edge(1)", "Bottom", show=False, id="text.bottom"),
+        Binding("left", "sideways(-8)", "Left", show=False, id="text.left"),
+        Binding("right", "sideways(8)", "Right", show=False, id="text.right"),
     ]
 
     class Searched(Message):
@@ -43,7 +46,7 @@ class TextView(ScrollView, can_focus=True):
     def __init__(self, lines: Sequence[Line] = (), *, wrap: bool = True) -> None:
         super().__init__()
         self._styles = ToneStyles(self)
-        self._lines = list(lines)
+        self._lines = [_cleaned(line) for line in lines]
         self._folded: list[Line] = []
         self._wrap = wrap
         self._filter = Filter()
@@ -60,7 +63,7 @@ class TextView(ScrollView, can_focus=True):
         return len(self._folded) or len(self._lines)
 
     def show(self, lines: Sequence[Line]) -> None:
-        self._lines = list(lines)
+        self._lines = [_cleaned(line) for line in lines]
         self._refold()
 
     def toggle_wrap(self) -> None:
@@ -122,7 +125,12 @@ class TextView(ScrollView, can_focus=True):
         if self._filter.everything:
             self._matches = []
         else:
-            self._matches = [row for row, line in enumerate(self._folded) if self._filter.spans(plain(line))]
+            texts = map(plain, self._folded)
+            self._matches = [row for row, text in enumerate(texts) if self._found_in(text)]
+
+    def _found_in(self, text: str) -> bool:
+        """Every word of the search, and something to mark."""
+        return self._filter.matches(_NO_ROW, text.lower(), ()) and bool(self._filter.spans(text))
 
     def _reveal(self) -> None:
         if 0 <= self._match < len(self._matches):
@@ -145,6 +153,10 @@ class TextView(ScrollView, can_focus=True):
         self._find()
         self._match = min(self._match, len(self._matches) - 1)
         self.refresh()
+
+
+def _cleaned(line: Line) -> Line:
+    return line if all(text.isprintable() for text, _ in line) else tuple((clean(text), tone) for text, tone in line)
 
 
 def highlight(strip: Strip, spans: Sequence[tuple[int, int]], style: Style) -> Strip:

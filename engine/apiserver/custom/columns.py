@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.apiserver.custom.jsonpath import PathError, compile_path
+from apimachinery.objects.jsonpath import PathError, compile_path
 from engine.apiserver.registry.kind import Cell, Column, Json, Since
 
 Find = Callable[[Any], list[Any]]

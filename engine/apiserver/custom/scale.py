@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from apimachinery.objects.errors import Invalid, StatusError
 from apimachinery.objects.field import invalid
-from engine.apiserver.custom.jsonpath import first
+from apimachinery.objects.jsonpath import first
 from engine.apiserver.registry.kind import Json, Subresource
 
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")

@@ -122,9 +122,3 @@ def test_a_full_ring_sheds_its_oldest_lines_and_keeps_their_numbers() -> None:
     assert ring.first == shed
     assert ring.line(249).text == "249"
     assert len(ring) <= 100
-
-
-def test_a_ring_is_bounded_by_characters_too() -> None:
-    ring = LogRing(character_limit=1000)
-    ring.extend([LogLine(0, "", "x" * 100) for _ in range(50)])
-    assert len(ring) <= 10

@@ -10,6 +10,7 @@ from tui.ages import human_duration, parse_human_duration
 from tui.command import complete_command, parse_command
 from tui.kinds import containers
 from tui.kinds.aliases import Aliases
+from tui.kinds.customkinds import objects_of
 from tui.kinds.pods import status_word
 from tui.kinds.words import ready_tone, status_tone
 from tui.tones import Tone
@@ -110,3 +111,13 @@ def test_containers_are_rows_in_the_order_they_start() -> None:
     rows = containers.rows(obj, 0)
     assert [row.name for row in rows] == ["setup", "web"]
     assert rows[1].cells[:5] == ("web", "no", "CrashLoopBackOff", 3, "nginx:1.27")
+
+
+def test_a_definition_leads_to_its_objects() -> None:
+    names = {"plural": "boats", "kind": "Boat", "singular": "boat"}
+    versions = [{"name": "v1beta1", "served": True}, {"name": "v1", "served": True, "storage": True}]
+    definition = {"spec": {"group": "example.com", "names": names, "scope": "Namespaced", "versions": versions}}
+    target = objects_of(definition)
+    assert target is not None
+    assert target.resource == Resource("example.com", "v1", "boats", "Boat", namespaced=True)
+    assert objects_of({"spec": {"names": names, "versions": [{"name": "v1", "served": False}]}}) is None

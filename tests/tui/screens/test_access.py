@@ -120,3 +120,21 @@ def test_a_cluster_role_bound_in_a_namespace_holds_there_alone() -> None:
 
 def test_marks_stand_under_their_verbs() -> None:
     assert marks(["list", "bind"]) == ("", "✓", "", "", "", "", "", "", "bind")
+
+
+async def test_roles_bindings_and_accounts_lead_to_their_rules(start: Start, ruled: MemoryCluster) -> None:
+    async with start(size=(140, 30)) as pilot:
+        for kind, words, rule in (
+            ("clusterroles /view", "what view allows", "pods"),
+            ("rolebindings shop", "what sweep allows", "pods"),
+            ("clusterrolebindings /ops", "what ops allows", "*"),
+        ):
+            await press(pilot, "colon", *kind, "enter", "enter")
+            text = screen_text(pilot)
+            assert words in text
+            assert rule in text.splitlines()[3]
+            assert "✓" in text
+        ruled.put("serviceaccounts", {"metadata": {"name": "till", "namespace": "shop"}})
+        await press(pilot, "colon", *"sa shop", "enter", "enter")
+        assert "what s:shop/till may do" in screen_text(pilot)
+        assert "by sweepers" in screen_text(pilot)

@@ -184,7 +184,8 @@ def test_a_summary_becomes_graphs_rates_and_shares() -> None:
             "cpu": {"usageNanoCores": 1_000_000_000}, "memory": {"workingSetBytes": 2**31},
             "fs": {"capacityBytes": 100 * 2**30, "availableBytes": 5 * 2**30},
             "network": {"interfaces": [{"rxBytes": received, "txBytes": 0}, {"rxBytes": 0, "txBytes": received}]},
-            "temperatures": [{"name": "cpu", "celsius": 61.5}],
+            "temperatures": [{"name": "cpu", "celsius": 61.5, "critical": 110.0}],
+            "throttling": {"now": ["under-voltage"], "sinceBoot": ["under-voltage"]},
         }}  # fmt: skip
 
     first = reading(summary(1000), node, 10.0, None)
@@ -196,7 +197,8 @@ def test_a_summary_becomes_graphs_rates_and_shares() -> None:
     assert "2.0GiB of 8.0GiB" in text
     assert "1.0KiB/s in" in text
     assert "Disk  95%" in text
-    assert "62 °C" in text
+    assert "62 °C  of 110 °C" in text
+    assert "Slowed down  under-voltage" in text
     restarted = reading(summary(10), node, 14.0, second)
     assert restarted.received is None, "a counter that began anew is no negative rate"
 

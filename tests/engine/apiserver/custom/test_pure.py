@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apimachinery.objects.jsonpath import PathError, compile_path
 from engine.apiserver.custom.formats import FORMATS, holds
-from engine.apiserver.custom.jsonpath import PathError, compile_path
 from engine.apiserver.custom.structural import compile_schema, prune, set_defaults, translated
 from engine.apiserver.custom.table import priority
 from engine.apiserver.custom.values import errors_of
