@@ -207,7 +207,7 @@ class BrowseScreen(ClusterScreen):
             self._record.heard(now)
 
     def on_unmount(self) -> None:
-        super().on_unmount()
+        # Textual calls the same of ClusterScreen by itself.
         self._record.closed(self.session.now())
 
     def action_past(self) -> None:

@@ -167,6 +167,8 @@ async def whatif(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     names = sorted(row.name for row in rows)
     title = f"what if {names[0]} goes" if len(names) == 1 else f"what if {len(names)} machines go"
     screen.open_target(Target(resource=lens.resource, view=View.WHATIF, name=",".join(names), title=title))
+
+
 async def copy_namespace(screen: "ClusterScreen", lens: Lens, rows: list[Row]) -> None:
     names = list(dict.fromkeys(row.namespace for row in rows if row.namespace))
     if not names:
