@@ -27,10 +27,15 @@ _BEFORE_METADATA = b'],"object":{"kind":"PartialObjectMetadata","apiVersion":"me
 _DESCRIPTIONS = {"Name": _NAME_DESCRIPTION, "Age": _AGE_DESCRIPTION}
 
 
-def table(kind: Kind, rows: Iterable[Notes], now: float, form: Form, list_metadata: bytes) -> Sequence[bytes]:
-    """A meta.k8s.io Table in pieces; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch."""
+def table(
+    kind: Kind, rows: Iterable[Notes], now: float, form: Form, list_metadata: bytes, *, headed: bool = True
+) -> Sequence[bytes]:
+    """A meta.k8s.io Table in pieces; `list_metadata` is the JSON of its metadata, `now` in seconds of the epoch.
+
+    `headed`: whether it says what its columns are.
+    """
     version = form.version.encode()
-    pieces = [_HEAD % (version, list_metadata, _definitions(kind.columns or PLAIN_COLUMNS))]
+    pieces = [_HEAD % (version, list_metadata, _definitions(kind.columns or PLAIN_COLUMNS) if headed else b"null")]
     add = pieces.append
     before, before_metadata = b'{"cells":[', _BEFORE_METADATA % version
     for notes in rows:

@@ -90,13 +90,15 @@ def watch_options(query: Query, kind: Kind | None = None) -> WatchOptions:
 class _Group:
     """All sinks that get the very same frames."""
 
-    __slots__ = ("bookmarked", "form", "selection", "sinks")
+    __slots__ = ("bookmarked", "form", "selection", "sinks", "unheaded")
 
     def __init__(self, selection: Selection, form: Form) -> None:
         self.selection = selection
         self.form = form
         self.sinks: dict[Sink, None] = {}
         self.bookmarked: dict[Sink, None] = {}
+        self.unheaded: set[Sink] = set()
+        """Those that were not told yet what the columns are: a Table's are sent once, with its first rows."""
 
 
 class Hub:
@@ -132,11 +134,12 @@ class Hub:
                 if options.from_revision > self._store.revision:
                     raise FutureRevision(options.from_revision, self._store.revision)
                 records = selection.filter(self.kind, self._store.list(selection.prefix(self.kind)).records)
+                headed = bool(records)
                 first = self._existing(records, form, self._store.revision, options)
-            elif options.from_revision:
-                first = self._missed(selection, form, options.from_revision)
             else:
-                first = iter(())
+                missed = self._missed(selection, options.from_revision) if options.from_revision else []
+                headed = bool(missed)
+                first = self._told(missed, form)
         except Compacted as error:
             return self._refused(expired(error.asked, error.oldest), sink)
         except FutureRevision as error:
@@ -145,6 +148,8 @@ class Hub:
         if group is None:
             group = self._groups[selection, form] = _Group(selection, form)
         group.sinks[sink] = None
+        if form.shape == "table" and not headed:
+            group.unheaded.add(sink)
         if options.bookmarks:
             group.bookmarked[sink] = None
         return first
@@ -159,6 +164,7 @@ class Hub:
             return
         group.sinks.pop(sink, None)
         group.bookmarked.pop(sink, None)
+        group.unheaded.discard(sink)
         if not group.sinks:
             del self._groups[selection, form]
 
@@ -183,22 +189,24 @@ class Hub:
         return frame_of(b"BOOKMARK", b'{"kind":"%b","apiVersion":"%b","metadata":%b}' % (kind, version, metadata))
 
     def _existing(self, records: list[Record], form: Form, revision: int, options: WatchOptions) -> Iterator[Frame]:
-        for record in records:
-            yield frame_of(b"ADDED", self._shown(notes_of(self.kind, record), form, record.revision))
+        for number, record in enumerate(records):
+            shown = self._shown(notes_of(self.kind, record), form, record.revision, headed=number == 0)
+            yield frame_of(b"ADDED", shown)
         if options.initial_end:
             yield self.bookmark_frame(form, revision, initial_end=True)
 
-    def _missed(self, selection: Selection, form: Form, revision: int) -> Iterator[Frame]:
+    def _missed(self, selection: Selection, revision: int) -> list[tuple[bytes, Change]]:
+        """Events, and the changes that they tell of."""
         changes: list[Change] = []
         self._store.watch(selection.prefix(self.kind), revision, changes.append).close()
-        return (
-            frame_of(event, self.object_of(change, event, form))
-            for change in changes
-            if (event := self.event_of(change, selection))
-        )
+        return [(event, change) for change in changes if (event := self.event_of(change, selection))]
+
+    def _told(self, events: list[tuple[bytes, Change]], form: Form) -> Iterator[Frame]:
+        for number, (event, change) in enumerate(events):
+            yield frame_of(event, self.object_of(change, event, form, headed=number == 0))
 
     def _on_change(self, change: Change) -> None:
-        frames: dict[tuple[Form, bytes], Frame] = {}
+        frames: dict[tuple[Form, bytes, bool], Frame] = {}
         namespace = change.key[len(self.kind.storage_prefix) :].partition("/")[0] if self.kind.namespaced else ""
         for group in list(self._groups.values()):
             selection = group.selection
@@ -207,11 +215,22 @@ class Hub:
             event = self.event_of(change, selection)
             if event is None:
                 continue
-            frame = frames.get((group.form, event))
-            if frame is None:
-                frame = frames[group.form, event] = frame_of(event, self.object_of(change, event, group.form))
-            for sink in list(group.sinks):
-                sink.deliver(frame)
+
+            def frame(*, headed: bool, form: Form = group.form, event: bytes = event) -> Frame:
+                found = frames.get((form, event, headed))
+                if found is None:
+                    found = frame_of(event, self.object_of(change, event, form, headed=headed))
+                    frames[form, event, headed] = found
+                return found
+
+            told, group.unheaded = group.unheaded, set()
+            for sink in told:
+                sink.deliver(frame(headed=True))
+            others = [sink for sink in group.sinks if sink not in told] if told else list(group.sinks)
+            if others:
+                plain = frame(headed=False)
+                for sink in others:
+                    sink.deliver(plain)
 
     def event_of(self, change: Change, selection: Selection) -> bytes | None:
         """What a change is to who watches a selection: nothing, ADDED, MODIFIED or DELETED."""
@@ -221,23 +240,24 @@ class Hub:
             return b"MODIFIED" if was else b"ADDED"
         return b"DELETED" if was else None
 
-    def object_of(self, change: Change, event: bytes, form: Form) -> bytes:
-        """The object of an event."""
+    def object_of(self, change: Change, event: bytes, form: Form, *, headed: bool) -> bytes:
+        """The object of an event. `headed`: a Table says what its columns are."""
         if event != b"DELETED" and change.after is not None:
-            return self._shown(notes_of(self.kind, change.after), form, change.revision)
+            return self._shown(notes_of(self.kind, change.after), form, change.revision, headed=headed)
         if change.before is None:
             raise ValueError(f"change {change.revision} of {change.key} has neither a before nor an after")
         # The last state that the watcher could see, as of now.
         last = Record(change.key, wire.at_revision(change.before, change.revision), change.revision)
-        return self._shown(Notes(value_of(self.kind, last)), form, change.revision)
+        return self._shown(Notes(value_of(self.kind, last)), form, change.revision, headed=headed)
 
-    def _shown(self, notes: Notes, form: Form, revision: int) -> bytes:
+    def _shown(self, notes: Notes, form: Form, revision: int, *, headed: bool) -> bytes:
         if form.shape == "object":
             return notes.value
         if form.shape == "partial":
             return tables.partial(notes, form.version)
         now = self._clock.now().timestamp()
-        return b"".join(tables.table(self.kind, [notes], now, form, b'{"resourceVersion":"%d"}' % revision))
+        metadata = b'{"resourceVersion":"%d"}' % revision
+        return b"".join(tables.table(self.kind, [notes], now, form, metadata, headed=headed))
 
 
 class Watch:

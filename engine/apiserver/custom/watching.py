@@ -47,11 +47,10 @@ class ConvertingHub(Hub):
         for stream in list(self.streams):
             stream.bookmark()
 
-    def frames(self, change: Change, selection: Selection, form: Form) -> Iterator[Frame]:
-        """What a watch is told of a converted change: at most one frame."""
+    def frame(self, change: Change, selection: Selection, form: Form, *, headed: bool) -> Frame | None:
+        """What a watch is told of a converted change, if anything. `headed`: a Table says what its columns are."""
         event = self.event_of(change, selection)
-        if event is not None:
-            yield frame_of(event, self.object_of(change, event, form))
+        return None if event is None else frame_of(event, self.object_of(change, event, form, headed=headed))
 
 
 class ConvertedWatch:
@@ -135,6 +134,7 @@ class ConvertedWatch:
         self._wake.set()
 
     async def _run(self, sink: Sink) -> None:
+        headed = True
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -150,8 +150,10 @@ class ConvertedWatch:
                     if isinstance(item, Frame):
                         sink.deliver(item)
                         continue
-                    for frame in self._hub.frames(item, self._selection, self._form):
+                    frame = self._hub.frame(item, self._selection, self._form, headed=headed)
+                    if frame is not None:
                         sink.deliver(frame)
+                        headed = False
 
     async def _converted(self, batch: list[Change | Frame]) -> list[Change | Frame]:
         records: list[Record] = []

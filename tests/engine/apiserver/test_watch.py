@@ -140,6 +140,26 @@ async def test_tables_are_watched(engine: RunningEngine, include: str) -> None:
         assert ("object" in row) == (include == "Metadata")
 
 
+async def test_a_watched_table_tells_its_columns_once(engine: RunningEngine) -> None:
+    def columns(event: dict[str, Any]) -> list[str]:
+        return [column["name"] for column in event["object"]["columnDefinitions"] or ()]
+
+    all_three = ["Name", "Data", "Age"]
+    await engine.client.create(CONFIGMAPS, config_map("a"), "default")
+    version = (await engine.client.list(CONFIGMAPS, "default")).resource_version
+    async with (
+        watching(engine, {"fieldSelector": "metadata.name=a"}, TABLE) as from_now,
+        watching(engine, {"resourceVersion": version, "fieldSelector": "metadata.name=a"}, TABLE) as later,
+    ):
+        assert [columns(event) for event in await take(from_now, 1)] == [all_three]
+        for value in ("1", "2"):
+            await engine.client.patch(CONFIGMAPS, "a", {"data": {"x": value}}, "default")
+        assert [columns(event) for event in await take(from_now, 2)] == [[], []]
+        assert [columns(event) for event in await take(later, 2)] == [all_three, []]
+    async with watching(engine, {"resourceVersion": version, "fieldSelector": "metadata.name=a"}, TABLE) as missed:
+        assert [columns(event) for event in await take(missed, 2)] == [all_three, []]
+
+
 async def test_watches_end_when_the_engine_stops(engine: RunningEngine) -> None:
     async with watching(engine, {}) as events:
         engine.api.pipe.close()
