@@ -34,6 +34,7 @@ from nodeagent import enrol
 from nodeagent import main as agent_main
 from nodeagent.config import AgentConfig
 from nodeagent.cri.containerd import Containerd
+from nodeagent.cri.errors import RuntimeFailure
 from nodeagent.cri.pause import IMAGE
 
 CONTAINERD = """
@@ -222,9 +223,22 @@ async def cluster(in_network: PrivateMachine, tmp_path: Path) -> AsyncIterator[C
     in_network.kill_everything()
     async with Containerd(in_network.socket) as runtime:
         for sandbox in await runtime.sandboxes():
-            await runtime.stop_sandbox(sandbox.id)
-            await runtime.remove_sandbox(sandbox.id)
+            await _end(runtime, sandbox.id)
     _unmount_below(work)
+
+
+async def _end(runtime: Containerd, sandbox: str) -> None:
+    """A container that the agent was just starting when it was stopped can be removed a moment later only."""
+    for patience in (0.5, 1, 2, 4, 8, None):
+        try:
+            await runtime.stop_sandbox(sandbox)
+            await runtime.remove_sandbox(sandbox)
+        except RuntimeFailure:
+            if patience is None:
+                raise
+            await asyncio.sleep(patience)
+        else:
+            return
 
 
 def _enrolled(pki: Pki, machine: PrivateMachine, work: Path, api_server: str) -> AgentConfig:

@@ -116,7 +116,7 @@ def typing(keys: str) -> Callable[[Pilot[Any]], Any]:
             await pilot.press(KEYS.get(key, key))
             if key in "⏎:/dywRFfKtlPXDmbzieSTnr\x04\x01\x1a":
                 await settled(pilot)
-        for line in pilot.app.screen.query("Input"):
+        for line in pilot.app.screen.query("Input, TextArea"):
             line.cursor_blink = False  # type: ignore[attr-defined]
         await settled(pilot)
 
