@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from nodeagent.logs.lines import Line, LogOptions, epoch, parse, rendered
 CHUNK = 64 * 1024
 FIRST_PAUSE, LAST_PAUSE = 0.05, 0.5
 """Seconds between looks at a file that has not grown: cheap for a quiet log, quick for a talking one."""
+FRESH = 1.0
+"""Seconds since its last change within which a file that was put aside may still be written to."""
 
 
 def log_files(current: Path) -> list[Path]:
@@ -73,27 +76,39 @@ async def _records(current: Path, options: LogOptions, alive: Callable[[], bool]
         return
     try:
         os.lseek(descriptor, offset, os.SEEK_SET)
-        rest, pause = b"", FIRST_PAUSE
+        rest, pause, sure = b"", FIRST_PAUSE, False
         while True:
             # Asked before reading: what was written before the end is read after it.
             ended = not options.follow or not alive()
             chunk = os.read(descriptor, CHUNK)
             if chunk:
-                pause = FIRST_PAUSE
+                pause, sure = FIRST_PAUSE, False
                 *records, rest = (rest + chunk).split(b"\n")
                 if records:
                     yield records
                 continue
-            following = _following(current, descriptor)
-            if following is not None:
-                # The old file may have got its last lines between our read and its rename.
+            if _following(current, descriptor) is not None:
+                # The old file may have got its last lines between our read and its rename, and gets some while the new
+                # one is there already: the runtime closes the old one last.
+                if time.time() - os.fstat(descriptor).st_mtime < FRESH:
+                    await asyncio.sleep(FIRST_PAUSE)
                 if os.fstat(descriptor).st_size > os.lseek(descriptor, 0, os.SEEK_CUR):
                     continue
+                following = _following(current, descriptor)
+                if following is None:
+                    continue
+                try:
+                    opened = os.open(following, os.O_RDONLY)
+                except FileNotFoundError:  # it has another name by now, or is gone
+                    await asyncio.sleep(0)
+                    continue
                 os.close(descriptor)
-                descriptor, rest = os.open(following, os.O_RDONLY), b""
+                descriptor, rest = opened, b""
                 continue
-            if ended:
+            if ended and (sure or _inode(current) == os.fstat(descriptor).st_ino):
                 return
+            # A file that is being renamed is overlooked once.
+            sure = ended
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LAST_PAUSE)
     finally:
@@ -114,10 +129,8 @@ async def _open(file: Path, alive: Callable[[], bool]) -> int | None:
 def _following(current: Path, descriptor: int) -> Path | None:
     """The file that comes after the open one; None when that is the newest."""
     inode = os.fstat(descriptor).st_ino
-    try:
-        if current.stat().st_ino == inode:
-            return None
-    except FileNotFoundError:
+    # While a log is put aside there is no current one: of an ended container, whose log gets its name back, too.
+    if _inode(current) == inode:
         return None
     files = log_files(current)
     inodes = [_inode(file) for file in files]

@@ -166,7 +166,9 @@ async def test_logs_are_cut_as_asked(cluster: Cluster) -> None:
 
 async def test_a_followed_log_loses_nothing_over_rotations(cluster: Cluster) -> None:
     agent = await cluster.start_agent()
-    await run_pod(cluster, pod_manifest("flood", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; done"))
+    # Pauses, so that it still runs while its log is put aside: only then it gets a new one.
+    flood = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; [ $((i % 1000)) -ne 0 ] || sleep 0.1; done"
+    await run_pod(cluster, pod_manifest("flood", flood))
     worker = agent.roster.find("default", "flood")
     assert worker is not None
     running = next(iter(worker.containers))

@@ -29,8 +29,12 @@ def put(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def rotate(file: Path, stamp: str, fresh: bytes) -> None:
+def put_aside(file: Path, stamp: str) -> None:
     file.rename(file.with_name(f"{file.name}.{stamp}"))
+
+
+def rotate(file: Path, stamp: str, fresh: bytes) -> None:
+    put_aside(file, stamp)
     file.write_bytes(fresh)
 
 
@@ -74,6 +78,13 @@ async def test_a_tail_reaches_back_into_rotated_files(log: Path) -> None:
     rotate(log, "20260102-030410.000000", record(11, "new"))
     assert await read(log, LogOptions(tail=2)) == b"line 9\nnew\n"
     assert (await read(log)).count(b"\n") == 11
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_nothing_is_lost_while_a_log_is_put_aside(log: Path, follow: bool) -> None:
+    rotate(log, "20260102-030410", record(10, "line 10"))
+    put_aside(log, "20260102-030411")
+    assert await read(log, LogOptions(follow=follow)) == b"".join(b"line %d\n" % n for n in range(11))
 
 
 async def test_a_log_that_does_not_exist_is_empty(tmp_path: Path) -> None:
