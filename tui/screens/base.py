@@ -25,6 +25,7 @@ from tui.session import Session
 from tui.settings import SettingsFolder
 from tui.target import Target, View
 from tui.tones import Tone
+from tui.widgets.filterexpr import parse_filter
 from tui.widgets.header import Header, HeaderFacts
 from tui.widgets.hints import Hint, HintBar
 from tui.widgets.prompt import Mode, Prompt
@@ -158,6 +159,14 @@ class ClusterScreen(EndingScreen[None]):
 
     def on_filter(self, text: str) -> None:
         """The filter or search as typed so far."""
+
+    def filter_table(self, table: VirtualTable, text: str) -> None:
+        """Show the rows that fit, and beside what is typed how many these are, or what is wrong with it."""
+        wanted = parse_filter(text, table.model.columns)
+        table.set_filter(wanted)
+        prompt = self.query_one(Prompt)
+        if prompt.opened:
+            prompt.note(wanted.error or f"{len(table.model):,} of {table.model.total:,}")
 
     def tick(self) -> None:
         """Once a second, while on top."""

@@ -27,7 +27,6 @@ from tui.views import View as UserView
 from tui.views import layout_of, normal
 from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
-from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 if TYPE_CHECKING:
@@ -368,11 +367,7 @@ class BrowseScreen(ClusterScreen):
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        wanted = parse_filter(text, self.table.model.columns)
-        self.table.set_filter(wanted)
-        prompt = self.query_one(Prompt)
-        if prompt.opened:
-            prompt.note(wanted.error or f"{len(self.table.model):,} of {self.table.model.total:,}")
+        self.filter_table(self.table, text)
         self._show_placeholder()
         self.tell()
 

@@ -11,9 +11,7 @@ from tui.rows import Column, Row
 from tui.screens.base import ClusterScreen
 from tui.target import Target
 from tui.tones import Tone
-from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
-from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 
 
@@ -86,11 +84,7 @@ class ListScreen(ClusterScreen):
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        wanted = parse_filter(text, self.table.model.columns)
-        self.table.set_filter(wanted)
-        prompt = self.query_one(Prompt)
-        if prompt.opened:
-            prompt.note(wanted.error or f"{len(self.table.model):,} of {self.table.model.total:,}")
+        self.filter_table(self.table, text)
         self.tell()
 
     def tick(self) -> None:

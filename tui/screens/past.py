@@ -19,7 +19,6 @@ from tui.target import Target, View
 from tui.tones import Tone
 from tui.widgets.filterexpr import parse_filter
 from tui.widgets.hints import Hint
-from tui.widgets.prompt import Prompt
 from tui.widgets.table import VirtualTable
 from tui.widgets.timeline import Stretch, TimeLine, clock_text
 
@@ -234,11 +233,7 @@ class PastScreen(ClusterScreen):
 
     def on_filter(self, text: str) -> None:
         self._filter = text.strip()
-        wanted = parse_filter(text, self.table.model.columns)
-        self.table.set_filter(wanted)
-        prompt = self.query_one(Prompt)
-        if prompt.opened:
-            prompt.note(wanted.error or f"{len(self.table.model):,} of {self.table.model.total:,}")
+        self.filter_table(self.table, text)
         self.tell()
 
     def on_virtual_table_activated(self, event: VirtualTable.Activated) -> None:
